@@ -1,0 +1,37 @@
+/*
+ * faults - everything that is wrong with the files of a configuration, in one list
+ *
+ * One thread.
+ */
+#ifndef CONFIG_FAULTS_H
+#define CONFIG_FAULTS_H
+
+#include "base/buf.h"
+
+enum fault_level { FAULT_ERROR, FAULT_WARNING };
+
+struct fault {
+    enum fault_level level;
+    char *file; /* as given on the command line or joined to its folder */
+    int line;   /* 1-based; 0 when no line is at fault */
+    char *text; /* one line, no secret */
+};
+
+struct faults {
+    struct fault *list; /* in order of file and line once sorted */
+    size_t count;
+    size_t errors;
+};
+
+void faults_add(struct faults *faults, enum fault_level level, const char *file, int line,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Orders by file (in order of first appearance) and line; stable. */
+void faults_sort(struct faults *faults);
+
+/* Appends "FILE:LINE: error: TEXT\n" for each, or a JSON array of {file,line,level,text}. */
+void faults_print(const struct faults *faults, bool json, struct buf *out);
+
+void faults_fini(struct faults *faults);
+
+#endif

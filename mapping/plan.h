@@ -1,0 +1,49 @@
+/*
+ * plan - what a received message becomes: deliveries and dead letters (RULES 2)
+ *
+ * Every rule that matches applies, in file order, until one that is final. A rule's targets are all
+ * or none: when one of them, or the body, cannot be made, the rule gives one dead letter with the
+ * original message and no delivery. Other rules are not touched by that.
+ *
+ * The broker may send a copy of a message for each subscription it matches. A copy that names its
+ * subscriptions is planned only for rules listening through them; one that names none, or only
+ * unknown ones (queued for an earlier configuration), is planned for every rule.
+ *
+ * Pure but for the sink; any thread, a sink each.
+ */
+#ifndef MAPPING_PLAN_H
+#define MAPPING_PLAN_H
+
+#include "base/delivery.h"
+#include "mapping/rule.h"
+
+/* Where the results go. Functions that may be NULL are marked. */
+struct plan_sink {
+    void *ctx;
+    /* A number for the next delivery. */
+    uint64_t (*next_id)(void *ctx);
+    /* Gives a delivery of this rule's target, complete with id, lane, age and flags. */
+    void (*delivery)(void *ctx, const struct forward_rule *rule, size_t target,
+                     struct delivery *delivery);
+    /* Gives a dead letter: the rule matched and could not be carried out. */
+    void (*dead)(void *ctx, const struct forward_rule *rule, struct dead_letter *letter);
+    /* The rule matched; before its deliveries. May be NULL. */
+    void (*matched)(void *ctx, const struct forward_rule *rule, const struct filter *filter,
+                    const struct topic_captures *captures);
+    /* The rule did not apply; reason is one line for people. May be NULL; when it is not, every
+     * rule of the set is accounted for (for explain; slower). */
+    void (*skipped)(void *ctx, const struct forward_rule *rule, const char *reason);
+};
+
+struct plan_result {
+    size_t matched; /* rules that applied */
+    size_t deliveries;
+    size_t dead;
+    size_t retained_skipped; /* rules that would have matched but skip retained copies */
+};
+
+/* Plans one message. only NULL: all rules; else this one (to plan a dead letter again). */
+struct plan_result plan_message(const struct ruleset *set, const struct mqtt_message *message,
+                                const struct forward_rule *only, const struct plan_sink *sink);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * link - the gateway's session with the MQTT broker
+ *
+ * The only place that knows Paho. A link keeps one persistent session: it connects, tries several
+ * servers in order, comes back by itself with a capped full-jitter backoff that resets only after
+ * the connection has lasted, and makes the broker's subscriptions what mqtt_link_subscribe said.
+ *
+ * Received messages are acknowledged (PUBACK, PUBREC) only when the owner says that a store has
+ * them: the message callback gets a ticket, and mqtt_link_release(ticket) lets go the
+ * acknowledgements of that message and of all before it, in arrival order (MQTT 5.0 s. 4.6). An
+ * acknowledgement of a connection that is gone is never sent; the broker sends that message again.
+ *
+ * Threads: callbacks run on Paho's receiving thread or on the link's own, one at a time for each
+ * kind, and must not block on CMQ or on Paho. Under 3.1.1, QoS 2 subscriptions are made at QoS 1,
+ * because there Paho hands over a message only after its PUBREC; that is said in the log.
+ */
+#ifndef MQTT_LINK_H
+#define MQTT_LINK_H
+
+#include "base/err.h"
+#include "mqtt/message.h"
+
+enum mqtt_link_state {
+    MQTT_LINK_CONNECTING, /* not connected; trying or waiting to try */
+    MQTT_LINK_CONNECTED,  /* connected, every subscription made or on its way */
+    MQTT_LINK_AWAY,       /* left on purpose: mqtt_link_leave */
+};
+
+/* Fills a credential just before each connection attempt, so that a changed file is read again. */
+typedef bool (*mqtt_secret_fn)(void *ctx, struct buf *out, struct err *err);
+
+struct mqtt_link_options {      /* copied by mqtt_link_new; strings may be NULL or "" for none */
+    const char *const *servers; /* "tcp://host:port" or "ssl://host:port", tried in order */
+    size_t server_count;
+    const char *client_id;
+    bool v5; /* false: 3.1.1 */
+    const char *username;
+    mqtt_secret_fn password; /* NULL: none */
+    void *password_ctx;
+    int keep_alive_s;
+    int64_t session_expiry_s; /* MQTT 5 only; 3.1.1 sessions last as long as the broker likes */
+    int connect_timeout_s;
+    unsigned receive_maximum; /* MQTT 5: unacknowledged messages the broker may send; 0: 1024 */
+    struct {
+        const char *ca; /* PEM file; empty: the system's */
+        const char *cert;
+        const char *key;
+        mqtt_secret_fn key_password;
+        void *key_password_ctx;
+        bool verify; /* the chain and the host name */
+    } tls;
+};
+
+/* A subscription the broker should hold. */
+struct mqtt_subscription {
+    const char *filter; /* as sent: "$share/GROUP/FILTER" for shared ones */
+    int qos;
+    uint32_t id;          /* 1 to 268435455: comes back in subscription_ids; unique in the set */
+    bool retained_copies; /* false: never wants retained copies (MQTT 5 retain handling 2) */
+};
+
+struct mqtt_link_callbacks {
+    void *ctx;
+    /*
+     * A message came. ticket is 0 when nothing is to be acknowledged (QoS 0); otherwise tickets
+     * grow with arrival and the acknowledgement waits for mqtt_link_release. Runs under Paho's
+     * process-wide mutex: plan, hand over, return.
+     */
+    void (*message)(void *ctx, const struct mqtt_message *message, uint64_t ticket);
+    /*
+     * The state changed; why is one line for people, with what to do about it. session_present
+     * tells, for CONNECTED, whether the broker still had our session.
+     */
+    void (*state)(void *ctx, enum mqtt_link_state state, bool session_present, const char *why);
+    /* The broker refused a subscription. The link stays connected. May be NULL. */
+    void (*refused)(void *ctx, const char *filter, const char *why);
+};
+
+struct mqtt_link;
+
+/* Builds a link that does nothing yet. NULL and err when an option cannot work. */
+struct mqtt_link *mqtt_link_new(const struct mqtt_link_options *options,
+                                const struct mqtt_link_callbacks *callbacks, struct err *err);
+
+/* Starts connecting; returns at once. False and err when the thread cannot be started. */
+MUST_CHECK bool mqtt_link_start(struct mqtt_link *link, struct err *err);
+
+/*
+ * Disconnects with the session kept and joins the link's thread. Acknowledgements released before
+ * the call are sent first, waiting at most grace_ms. No callback runs after it returns.
+ */
+void mqtt_link_stop(struct mqtt_link *link, int64_t grace_ms);
+
+/* Frees a link that was never started or is stopped. NULL is fine. */
+void mqtt_link_free(struct mqtt_link *link);
+
+/*
+ * Makes subs the set of subscriptions: new and changed ones are subscribed first, then those in
+ * stale (filters that an earlier run may have left in the session) and those of the earlier set
+ * that are gone are unsubscribed. Takes copies. Any thread, any time; carried out now or at the
+ * next connection. Never blocks on the broker.
+ */
+void mqtt_link_subscribe(struct mqtt_link *link, const struct mqtt_subscription *subs, size_t count,
+                         const char *const *stale, size_t stale_count);
+
+/* Lets go the acknowledgements up to and including ticket. Any thread but Paho's. */
+void mqtt_link_release(struct mqtt_link *link, uint64_t ticket);
+
+/*
+ * Leaves the broker with the session kept, so that the broker queues; every acknowledgement still
+ * withheld is forgotten. Any thread, Paho's callbacks included; returns at once. why is for the
+ * log.
+ */
+void mqtt_link_leave(struct mqtt_link *link, const char *why);
+
+/* Ends what mqtt_link_leave began: connects again. Any thread; returns at once. */
+void mqtt_link_return(struct mqtt_link *link);
+
+/* Whether acknowledgements are withheld until release (true) or, for want of the needed symbols in
+ * Paho's archive, sent by Paho when the message callback returns (false; said at start). */
+bool mqtt_link_withholds(void);
+
+#endif
