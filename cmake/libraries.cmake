@@ -4,7 +4,6 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.84)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
-find_library(CJSON_UTILS_LIBRARY cjson_utils REQUIRED) # it has no .pc file
 pkg_check_modules(CONFIG REQUIRED IMPORTED_TARGET libconfig)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.35)
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent>=2.1)

@@ -17,6 +17,7 @@
 #ifndef MQTT_LINK_H
 #define MQTT_LINK_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "mqtt/message.h"
 
