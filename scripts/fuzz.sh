@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# fuzz.sh [SECONDS [TARGET...]] - runs the fuzz targets, each for SECONDS (10), as many at once as cores
+#
+# Inputs in tests/fuzz/corpus/TARGET are the start; what is found new stays under build/fuzz/corpus.
+# A finding is left in build/fuzz/findings and is run again with build/fuzz/fuzz/TARGET FILE.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-10}
+shift || true
+scripts/install-packages.sh build check
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz
+
+if [ $# -gt 0 ]; then
+    targets=("$@")
+else
+    mapfile -t targets < <(find build/fuzz/fuzz -maxdepth 1 -name '*_fuzz' -printf '%f\n' | sort)
+fi
+[ ${#targets[@]} -gt 0 ] || { echo "no fuzz target was built" >&2; exit 1; }
+
+mkdir -p build/fuzz/findings
+run_one() {
+    local seconds=$1 target=$2 work=build/fuzz/corpus/$2 log=build/fuzz/$2.log
+    mkdir -p "$work"
+    local corpora=("$work")
+    [ ! -d "tests/fuzz/corpus/$target" ] || corpora+=("tests/fuzz/corpus/$target")
+    if "build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+        -artifact_prefix="build/fuzz/findings/$target-" "${corpora[@]}" >"$log" 2>&1; then
+        echo "$target: $(tail -n 1 "$log")"
+    else
+        tail -n 40 "$log"
+        echo "$target: FAILED; the input is in build/fuzz/findings"
+        return 1
+    fi
+}
+export -f run_one
+printf '%s\n' "${targets[@]}" |
+    xargs -P "$(nproc)" -I{} bash -c "run_one $((seconds)) {}"

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# install-packages.sh GROUP... - installs the Debian 12 packages that are missing, and nothing else
+#
+# build  what compiling needs          demo  what scripts/demo.sh needs on top
+# test   what scripts/test.sh needs    check what .ci/run needs on top (clang and its tools)
+# When all are there it touches nothing and needs neither root nor a network.
+set -euo pipefail
+
+packages_of() {
+    case $1 in
+    build)
+        echo gcc libc6-dev cmake ninja-build pkg-config python3 libpaho-mqtt-dev libssl-dev \
+            libcurl4-openssl-dev libcjson-dev libconfig-dev libsqlite3-dev libevent-dev \
+            uthash-dev libcmocka-dev
+        ;;
+    demo) echo mosquitto mosquitto-clients curl ;;
+    test) echo mosquitto mosquitto-clients ;;
+    check) echo clang clang-tidy clang-format libclang-rt-14-dev llvm-14 shellcheck ;;
+    *)
+        echo "install-packages.sh: no group '$1'; there are build, demo, test, check" >&2
+        return 2
+        ;;
+    esac
+}
+
+wanted=()
+for group in "$@"; do
+    packages=$(packages_of "$group")
+    read -ra names <<<"$packages"
+    wanted+=("${names[@]}")
+done
+
+missing=()
+for name in "${wanted[@]}"; do
+    state=$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null || true)
+    [ "$state" = installed ] || missing+=("$name")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+root=(env DEBIAN_FRONTEND=noninteractive)
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "these packages are missing and only root may install them: ${missing[*]}" >&2
+        exit 1
+    fi
+    root=(sudo "${root[@]}")
+fi
+echo "installing ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt=(apt-get -q -y -o DPkg::Lock::Timeout=120)
+if ! { "${root[@]}" "${apt[@]}" update &&
+    "${root[@]}" "${apt[@]}" install --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    echo "apt-get could not install the packages; its last lines are above" >&2
+    exit 1
+fi

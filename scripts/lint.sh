@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# lint.sh - clang-format's and shellcheck's opinion of every file, then clang-tidy's of every source
+#
+# clang-tidy compiles as the clang preset does. Arguments name sources to look at instead of all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install-packages.sh build check
+scripts/format.sh --check
+shellcheck .ci/run scripts/*.sh bench/*.sh
+
+cmake --preset clang >/dev/null
+if [ $# -gt 0 ]; then
+    sources=("$@")
+else
+    # What the build compiles; tests are left to the compilers' warnings.
+    mapfile -t sources < <(python3 -c '
+import json, os
+for entry in json.load(open("build/clang/compile_commands.json")):
+    path = os.path.relpath(entry["file"])
+    if not path.startswith(("tests/", "build/")):
+        print(path)' | sort -u)
+fi
+printf '%s\0' "${sources[@]}" |
+    xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet -p build/clang 2>&1 |
+    { grep -v 'warnings generated\.$\|warning generated\.$' || true; }
