@@ -1,0 +1,116 @@
+/* counters - see counters.h. The mutex guards the reasons; the plain counters are atomics. */
+#include "gateway/counters.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { COUNTERS_MAX_REASONS = 64, COUNTERS_MAX_REASON_LEN = 47 };
+
+struct reason {
+    char code[COUNTERS_MAX_REASON_LEN + 1];
+    uint64_t count;
+};
+
+struct counters {
+    _Atomic uint64_t values[COUNTER_COUNT];
+    pthread_mutex_t mutex;
+    struct reason reasons[COUNTERS_MAX_REASONS]; /* the last one also takes what finds no room */
+    size_t reason_count;
+};
+
+static const char *const names[COUNTER_COUNT] = {
+    [COUNTER_RECEIVED] = "received",
+    [COUNTER_MATCHED] = "matched",
+    [COUNTER_PLANNED] = "planned",
+    [COUNTER_DELIVERED] = "delivered",
+    [COUNTER_UNROUTED_ACCEPTED] = "unrouted_accepted",
+    [COUNTER_REQUESTS] = "requests",
+    [COUNTER_RETRIED] = "retried",
+    [COUNTER_HELD] = "held",
+    [COUNTER_CUT] = "cut",
+    [COUNTER_DEAD] = "dead",
+    [COUNTER_DROPPED_NO_RULE] = "dropped_no_rule",
+    [COUNTER_DROPPED_RETAINED] = "dropped_retained",
+    [COUNTER_DROPPED_LOOP] = "dropped_loop",
+    [COUNTER_DROPPED_QOS0] = "dropped_qos0",
+    [COUNTER_REFUSED] = "refused",
+};
+
+struct counters *counters_new(void)
+{
+    struct counters *counters = check_alloc(calloc(1, sizeof *counters));
+    CHECK(pthread_mutex_init(&counters->mutex, NULL) == 0);
+    return counters;
+}
+
+void counters_free(struct counters *counters)
+{
+    if (!counters)
+        return;
+    pthread_mutex_destroy(&counters->mutex);
+    free(counters);
+}
+
+void counters_add(struct counters *counters, enum counter which, uint64_t n)
+{
+    atomic_fetch_add_explicit(&counters->values[which], n, memory_order_relaxed);
+}
+
+uint64_t counters_get(const struct counters *counters, enum counter which)
+{
+    return atomic_load_explicit(&counters->values[which], memory_order_relaxed);
+}
+
+void counters_dead(struct counters *counters, struct span reason)
+{
+    counters_add(counters, COUNTER_DEAD, 1);
+    struct span code = span_slice(reason, 0, span_find(reason, ':'));
+    code = span_slice(code, 0, COUNTERS_MAX_REASON_LEN);
+    pthread_mutex_lock(&counters->mutex);
+    size_t i = 0;
+    while (i < counters->reason_count && !span_eq_str(code, counters->reasons[i].code))
+        i++;
+    if (i == COUNTERS_MAX_REASONS) {
+        i--;
+    } else if (i == counters->reason_count) {
+        counters->reason_count++;
+        if (code.len)
+            memcpy(counters->reasons[i].code, code.ptr, code.len);
+    }
+    counters->reasons[i].count++;
+    pthread_mutex_unlock(&counters->mutex);
+}
+
+const char *counter_name(enum counter which)
+{
+    return names[which];
+}
+
+static void print_reasons(struct counters *counters, struct buf *out)
+{
+    pthread_mutex_lock(&counters->mutex);
+    for (size_t i = 0; i < counters->reason_count; i++) {
+        buf_add_str(out, i == 0 ? " (" : ", ");
+        buf_printf(out, "%s %llu", counters->reasons[i].code,
+                   (unsigned long long)counters->reasons[i].count);
+    }
+    if (counters->reason_count > 0)
+        buf_add_char(out, ')');
+    pthread_mutex_unlock(&counters->mutex);
+}
+
+void counters_print(struct counters *counters, struct buf *out)
+{
+    bool first = true;
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        uint64_t n = counters_get(counters, (enum counter)i);
+        if (n == 0)
+            continue;
+        buf_printf(out, "%s%s %llu", first ? "" : ", ", names[i], (unsigned long long)n);
+        first = false;
+        if (i == COUNTER_DEAD)
+            print_reasons(counters, out);
+    }
+    if (first)
+        buf_add_str(out, "nothing yet");
+}

@@ -1,0 +1,261 @@
+/* gateway - see gateway.h. */
+#include "gateway/gateway.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmq/client.h"
+#include "config/secret.h"
+#include "gateway/lanes.h"
+#include "gateway/subscriptions.h"
+#include "gateway/uplink.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+enum { GATEWAY_FIGURES_BYTES = 4096, GATEWAY_LOOK_MS = 5 };
+
+struct gateway {
+    const struct config *config;
+    struct counters *counters;
+    struct uplink *uplink;
+    struct spool *spool;
+    struct pump *pump;
+    struct cmq_client *client;
+    struct lanes *lanes;
+    struct mqtt_link *link;
+    struct subscriptions subscriptions;
+    bool spool_started, pump_started, link_started;
+    char *last_figures;
+};
+
+/* ---- secrets: resolved each time they are asked for ---- */
+
+static bool mqtt_password(void *ctx, struct buf *out, struct err *err)
+{
+    const struct config *config = ctx;
+    return secret_resolve(span_of(config->mqtt.password), out, err);
+}
+
+static bool mqtt_key_password(void *ctx, struct buf *out, struct err *err)
+{
+    const struct config *config = ctx;
+    return secret_resolve(span_of(config->mqtt.tls.key_password), out, err);
+}
+
+static bool cmq_secret_id(void *ctx, struct buf *out, struct err *err)
+{
+    const struct config *config = ctx;
+    return secret_resolve(span_of(config->cmq.secret_id), out, err);
+}
+
+static bool cmq_secret_key(void *ctx, struct buf *out, struct err *err)
+{
+    const struct config *config = ctx;
+    return secret_resolve(span_of(config->cmq.secret_key), out, err);
+}
+
+static bool cmq_token(void *ctx, struct buf *out, struct err *err)
+{
+    const struct config *config = ctx;
+    return secret_resolve(span_of(config->cmq.token), out, err);
+}
+
+static bool is_set(const char *text)
+{
+    return text && text[0] != '\0';
+}
+
+/* ---- building ---- */
+
+static bool build_spool(struct gateway *g, struct err *err)
+{
+    struct spool_options options = {.dir = g->config->gateway.state_dir,
+                                    .max_bytes = g->config->spool.max_size_bytes,
+                                    .sync_power = g->config->spool.sync_power};
+    struct spool_callbacks callbacks = uplink_spool_callbacks(g->uplink);
+    g->spool = spool_open(&options, &callbacks, err);
+    return g->spool != NULL;
+}
+
+static bool build_cmq(struct gateway *g, struct err *err)
+{
+    const struct config *config = g->config;
+    void *secrets = (void *)(uintptr_t)config; /* the callbacks only read it */
+    struct cmq_client_options options = {
+        .endpoint = config->cmq.endpoint,
+        .secret_id = cmq_secret_id,
+        .secret_key = cmq_secret_key,
+        .token = is_set(config->cmq.token) ? cmq_token : NULL,
+        .secret_ctx = secrets,
+        .signature = config->cmq.signature,
+        .timeout_ms = config->cmq.timeout_ms,
+        .tls = {.ca = config->cmq.tls.ca, .verify = config->cmq.tls.verify},
+    };
+    g->pump = pump_new(err);
+    if (!g->pump)
+        return false;
+    g->client = cmq_client_new(g->pump, &options, err);
+    return g->client != NULL;
+}
+
+static bool build_link(struct gateway *g, struct err *err)
+{
+    const struct config *config = g->config;
+    void *secrets = (void *)(uintptr_t)config;
+    struct mqtt_link_options options = {
+        .servers = (const char *const *)config->mqtt.servers,
+        .server_count = config->mqtt.server_count,
+        .client_id = config->gateway.id,
+        .v5 = config->mqtt.v5,
+        .username = config->mqtt.username,
+        .password = is_set(config->mqtt.password) ? mqtt_password : NULL,
+        .password_ctx = secrets,
+        .keep_alive_s = (int)config->mqtt.keep_alive_s,
+        .session_expiry_s = config->mqtt.session_expiry_s,
+        .connect_timeout_s = (int)config->mqtt.connect_timeout_s,
+        .tls = {.ca = config->mqtt.tls.ca,
+                .cert = config->mqtt.tls.cert,
+                .key = config->mqtt.tls.key,
+                .key_password = is_set(config->mqtt.tls.key_password) ? mqtt_key_password : NULL,
+                .key_password_ctx = secrets,
+                .verify = config->mqtt.tls.verify},
+    };
+    struct mqtt_link_callbacks callbacks = uplink_link_callbacks(g->uplink);
+    g->link = mqtt_link_new(&options, &callbacks, err);
+    return g->link != NULL;
+}
+
+static void found_lane(void *ctx, uint64_t lane, uint64_t count)
+{
+    (void)count;
+    struct gateway *g = ctx;
+    lanes_appeared(g->lanes, lane);
+}
+
+static bool build(struct gateway *g, struct err *err)
+{
+    const struct config *config = g->config;
+    g->counters = counters_new();
+    g->uplink = uplink_new(config->rules, g->counters);
+    if (!build_spool(g, err) || !subscriptions_init(&g->subscriptions, config, g->spool, err) ||
+        !build_cmq(g, err) || !build_link(g, err))
+        return false;
+    struct lanes_options options = {.connections = config->cmq.connections,
+                                    .rate = config->cmq.rate};
+    g->lanes = lanes_new(&options, g->pump, g->client, g->spool, g->counters);
+    uplink_join(g->uplink, g->spool, g->link, g->lanes);
+    mqtt_link_subscribe(g->link, g->subscriptions.list, g->subscriptions.count,
+                        (const char *const *)g->subscriptions.stale, g->subscriptions.stale_count);
+    return spool_each_lane(g->spool, found_lane, g, err);
+}
+
+static bool start(struct gateway *g, struct err *err)
+{
+    g->spool_started = spool_start(g->spool, err);
+    if (!g->spool_started)
+        return false;
+    g->pump_started = pump_start(g->pump, err);
+    if (!g->pump_started)
+        return false;
+    g->link_started = mqtt_link_start(g->link, err);
+    return g->link_started;
+}
+
+/* Stops what runs, then frees everything: nobody is called back any more by then. */
+static void teardown(struct gateway *g)
+{
+    if (g->link_started)
+        mqtt_link_stop(g->link, 0);
+    if (g->pump_started)
+        pump_stop(g->pump);
+    if (g->spool_started)
+        spool_stop(g->spool);
+    lanes_free(g->lanes);
+    mqtt_link_free(g->link);
+    cmq_client_free(g->client);
+    pump_free(g->pump);
+    spool_close(g->spool);
+    uplink_free(g->uplink);
+    counters_free(g->counters);
+    subscriptions_fini(&g->subscriptions);
+    free(g->last_figures);
+    free(g);
+}
+
+struct gateway *gateway_start(const struct config *config, struct err *err)
+{
+    struct gateway *g = check_alloc(calloc(1, sizeof *g));
+    g->config = config;
+    if (!build(g, err) || !start(g, err)) {
+        teardown(g);
+        return NULL;
+    }
+    struct spool_stat stat;
+    spool_stat(g->spool, &stat);
+    log_write(LOG_INFO, "gateway.started",
+              LOG_FIELDS(LOG_STR("gateway", config->gateway.id),
+                         LOG_NUM("rules", config->rules->forward_count),
+                         LOG_NUM("spooled", stat.deliveries),
+                         LOG_NUM("dead_letters", stat.dead_letters)),
+              "%zu forward rules, %zu subscriptions; %" PRIu64 " deliveries wait in the spool",
+              config->rules->forward_count, g->subscriptions.count, stat.deliveries);
+    if (!mqtt_link_withholds())
+        log_write(LOG_WARN, "mqtt.no_withholding", NULL,
+                  "this build cannot withhold acknowledgements: a message is acknowledged when it "
+                  "is handed to the spool, before it is on disk");
+    return g;
+}
+
+/* ---- stopping ---- */
+
+static void look_again(int64_t deadline_ms)
+{
+    int64_t left_ms = deadline_ms - clock_mono_ms();
+    int64_t nap_ms = left_ms < GATEWAY_LOOK_MS ? left_ms : GATEWAY_LOOK_MS;
+    if (nap_ms > 0)
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)nap_ms * 1000000}, NULL);
+}
+
+void gateway_stop(struct gateway *g, int64_t grace_ms)
+{
+    int64_t deadline_ms = clock_mono_ms() + grace_ms;
+    log_write(LOG_INFO, "gateway.stopping", LOG_FIELDS(LOG_NUM("grace_ms", grace_ms)),
+              "taking nothing more; finishing what is under way");
+    uplink_close(g->uplink, grace_ms);
+    int64_t left_ms = deadline_ms - clock_mono_ms();
+    mqtt_link_stop(g->link, left_ms > 0 ? left_ms : 0);
+    g->link_started = false;
+
+    while (!lanes_at_rest(g->lanes) && clock_mono_ms() < deadline_ms)
+        look_again(deadline_ms);
+    lanes_close(g->lanes);
+    while (lanes_in_flight(g->lanes) > 0 && clock_mono_ms() < deadline_ms)
+        look_again(deadline_ms);
+    pump_stop(g->pump);
+    g->pump_started = false;
+    spool_stop(g->spool);
+    g->spool_started = false;
+
+    gateway_log_figures(g);
+    struct spool_stat stat;
+    spool_stat(g->spool, &stat);
+    log_write(LOG_INFO, "gateway.stopped", LOG_FIELDS(LOG_NUM("spooled", stat.deliveries)),
+              "%" PRIu64 " deliveries stay in the spool for the next start", stat.deliveries);
+    teardown(g);
+}
+
+void gateway_log_figures(struct gateway *g)
+{
+    struct buf text = BUF_INIT(GATEWAY_FIGURES_BYTES);
+    struct spool_stat stat;
+    counters_print(g->counters, &text);
+    spool_stat(g->spool, &stat);
+    buf_printf(&text, "; spool: %" PRIu64 " deliveries, %" PRIu64 " dead letters", stat.deliveries,
+               stat.dead_letters);
+    if (!g->last_figures || strcmp(g->last_figures, buf_str(&text)) != 0) {
+        log_write(LOG_INFO, "gateway.figures", NULL, "%s", buf_str(&text));
+        free(g->last_figures);
+        g->last_figures = buf_take(&text);
+    }
+    buf_fini(&text);
+}

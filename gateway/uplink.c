@@ -1,0 +1,327 @@
+/*
+ * uplink - see uplink.h.
+ *
+ * Tickets tie a message to its acknowledgement: they grow with arrival, the spool commits in order
+ * of arrival, so "committed through ticket t" releases everything up to t. While `away` is set the
+ * gateway has left the broker (or is leaving), and what still arrives is not taken: it was not
+ * acknowledged, so the broker has it.
+ */
+#include "gateway/uplink.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mapping/plan.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { UPLINK_REPEAT_MS = 60 * 1000 };
+
+struct uplink {
+    const struct ruleset *rules;
+    struct counters *counters;
+    struct spool *spool;
+    struct mqtt_link *link;
+    struct lanes *lanes;
+
+    atomic_bool away;   /* nothing is taken: the spool cannot, or the gateway stops */
+    atomic_bool slow;   /* away because the disk was too slow, not for a state of the spool */
+    atomic_bool closed; /* for good */
+
+    pthread_mutex_t mutex; /* guards the tickets */
+    pthread_cond_t moved;
+    uint64_t taken;     /* the last ticket handed to the spool */
+    uint64_t committed; /* the last one that is safe, or will never be */
+
+    struct log_repeat dead_repeat, drop_repeat; /* Paho's thread */
+};
+
+/* ---- planning a message ---- */
+
+struct gathering {
+    struct uplink *uplink;
+    struct spool_entry entry;
+    struct delivery **delivery_tail;
+    struct dead_letter **dead_tail;
+};
+
+static uint64_t next_id(void *ctx)
+{
+    struct gathering *g = ctx;
+    return spool_next_id(g->uplink->spool);
+}
+
+static void take_delivery(void *ctx, const struct forward_rule *rule, size_t target,
+                          struct delivery *delivery)
+{
+    (void)rule;
+    (void)target;
+    struct gathering *g = ctx;
+    *g->delivery_tail = delivery;
+    g->delivery_tail = &delivery->next;
+}
+
+static void take_dead(void *ctx, const struct forward_rule *rule, struct dead_letter *letter)
+{
+    struct gathering *g = ctx;
+    *g->dead_tail = letter;
+    g->dead_tail = &letter->next;
+    counters_dead(g->uplink->counters, letter->reason);
+    uint64_t held_back;
+    if (!log_repeat_due(&g->uplink->dead_repeat, clock_mono_ms(), 1000, &held_back))
+        return;
+    log_write(LOG_WARN, "message.dead",
+              LOG_FIELDS(LOG_STR("rule", rule->name), LOG_TEXT_FIELD("reason", letter->reason),
+                         LOG_NUM("more", held_back)),
+              "a message that rule \"%s\" matched is set aside as a dead letter: %.*s; look at it "
+              "with: cmqgw dead-letters list",
+              rule->name, SPAN_ARG(letter->reason));
+}
+
+/* Whether the message came through this gateway before (RULES 5). */
+static bool is_loop(const struct uplink *uplink, const struct mqtt_message *message)
+{
+    struct span id = span_of(uplink->rules->gateway);
+    for (size_t i = 0; i < message->user_count; i++) {
+        if (!span_eq_str(message->user[i].key, "cmqgwvia"))
+            continue;
+        struct span via = message->user[i].value;
+        while (via.len > 0) {
+            size_t comma = span_find(via, ',');
+            if (span_eq(span_slice(via, 0, comma), id))
+                return true;
+            via = span_slice(via, comma + 1, via.len);
+        }
+    }
+    return false;
+}
+
+static void drop(struct uplink *uplink, const struct mqtt_message *message, enum counter reason)
+{
+    counters_add(uplink->counters, reason, 1);
+    uint64_t held_back;
+    if (log_repeat_due(&uplink->drop_repeat, clock_mono_ms(), UPLINK_REPEAT_MS, &held_back)) {
+        log_write(LOG_INFO, "message.dropped",
+                  LOG_FIELDS(LOG_STR("reason", counter_name(reason)),
+                             LOG_TEXT_FIELD("topic", span_slice(message->topic, 0, 256)),
+                             LOG_NUM("more", held_back)),
+                  "a message was dropped: %s", counter_name(reason));
+    }
+}
+
+static void plan(struct gathering *g, const struct mqtt_message *message)
+{
+    struct uplink *uplink = g->uplink;
+    if (is_loop(uplink, message)) {
+        drop(uplink, message, COUNTER_DROPPED_LOOP);
+        return;
+    }
+    struct plan_sink sink = {
+        .ctx = g, .next_id = next_id, .delivery = take_delivery, .dead = take_dead};
+    struct plan_result result = plan_message(uplink->rules, message, NULL, &sink);
+    counters_add(uplink->counters, COUNTER_MATCHED, result.matched);
+    counters_add(uplink->counters, COUNTER_PLANNED, result.deliveries);
+    if (result.matched == 0)
+        drop(uplink, message,
+             result.retained_skipped > 0 ? COUNTER_DROPPED_RETAINED : COUNTER_DROPPED_NO_RULE);
+}
+
+/* ---- the link's callbacks ---- */
+
+static void not_taken(struct uplink *uplink, const struct mqtt_message *message, uint64_t ticket)
+{
+    if (ticket != 0)
+        counters_add(uplink->counters, COUNTER_REFUSED, 1);
+    else
+        drop(uplink, message, COUNTER_DROPPED_QOS0);
+}
+
+static void leave(struct uplink *uplink, const char *why)
+{
+    if (!atomic_exchange(&uplink->away, true))
+        mqtt_link_leave(uplink->link, why);
+}
+
+static void on_message(void *ctx, const struct mqtt_message *message, uint64_t ticket)
+{
+    struct uplink *uplink = ctx;
+    if (atomic_load(&uplink->away)) {
+        not_taken(uplink, message, ticket);
+        return;
+    }
+    counters_add(uplink->counters, COUNTER_RECEIVED, 1);
+    struct gathering g = {.uplink = uplink, .entry = {.ticket = ticket}};
+    g.delivery_tail = &g.entry.deliveries;
+    g.dead_tail = &g.entry.dead;
+    plan(&g, message);
+    if (ticket == 0 && !g.entry.deliveries && !g.entry.dead)
+        return;
+
+    uint64_t before = 0;
+    if (ticket != 0) {
+        pthread_mutex_lock(&uplink->mutex);
+        before = uplink->taken;
+        uplink->taken = ticket;
+        pthread_mutex_unlock(&uplink->mutex);
+    }
+    if (spool_append(uplink->spool, &g.entry))
+        return;
+    not_taken(uplink, message, ticket);
+    if (ticket != 0) {
+        pthread_mutex_lock(&uplink->mutex);
+        uplink->taken = before;
+        pthread_mutex_unlock(&uplink->mutex);
+    }
+    atomic_store(&uplink->slow, true);
+    leave(uplink, "the disk is too slow for what arrives; the broker queues until it catches up");
+}
+
+static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_present,
+                          const char *why)
+{
+    (void)ctx;
+    static const char *const events[] = {"mqtt.connecting", "mqtt.connected", "mqtt.away"};
+    enum log_level level = state == MQTT_LINK_CONNECTED ? LOG_INFO : LOG_WARN;
+    log_write(level, events[state], LOG_FIELDS(LOG_NUM("session_present", session_present)), "%s",
+              why);
+}
+
+static void on_refused(void *ctx, const char *filter, const char *why)
+{
+    (void)ctx;
+    log_write(LOG_ERROR, "mqtt.subscription_refused", LOG_FIELDS(LOG_STR("filter", filter)),
+              "the broker refused the subscription %s: %s; messages of its rules do not come",
+              filter, why);
+}
+
+/* ---- the spool's callbacks ---- */
+
+static void come_back(struct uplink *uplink)
+{
+    atomic_store(&uplink->slow, false);
+    if (!atomic_load(&uplink->closed) && atomic_exchange(&uplink->away, false))
+        mqtt_link_return(uplink->link);
+}
+
+static void on_committed(void *ctx, struct delivery *deliveries, uint64_t through_ticket)
+{
+    struct uplink *uplink = ctx;
+    lanes_add(uplink->lanes, deliveries);
+    if (atomic_load(&uplink->slow)) {
+        struct spool_stat stat;
+        spool_stat(uplink->spool, &stat);
+        if (stat.state == SPOOL_ACCEPTING)
+            come_back(uplink);
+    }
+    if (through_ticket == 0)
+        return;
+    mqtt_link_release(uplink->link, through_ticket);
+    pthread_mutex_lock(&uplink->mutex);
+    uplink->committed = through_ticket;
+    pthread_cond_broadcast(&uplink->moved);
+    pthread_mutex_unlock(&uplink->mutex);
+}
+
+static void on_refilled(void *ctx, uint64_t lane, struct delivery *deliveries, bool more)
+{
+    struct uplink *uplink = ctx;
+    lanes_refilled(uplink->lanes, lane, deliveries, more);
+}
+
+static void on_appeared(void *ctx, uint64_t lane)
+{
+    struct uplink *uplink = ctx;
+    lanes_appeared(uplink->lanes, lane);
+}
+
+static void on_refused_entries(void *ctx, uint64_t entries, uint64_t unticketed)
+{
+    struct uplink *uplink = ctx;
+    counters_add(uplink->counters, COUNTER_REFUSED, entries - unticketed);
+    counters_add(uplink->counters, COUNTER_DROPPED_QOS0, unticketed);
+    log_write(LOG_ERROR, "spool.refused",
+              LOG_FIELDS(LOG_NUM("entries", entries), LOG_NUM("qos0_lost", unticketed)),
+              "%llu messages could not be written; the broker keeps those of QoS 1 and 2, %llu of "
+              "QoS 0 are lost",
+              (unsigned long long)entries, (unsigned long long)unticketed);
+    pthread_mutex_lock(&uplink->mutex);
+    uplink->committed = uplink->taken; /* nobody waits for these any more */
+    pthread_cond_broadcast(&uplink->moved);
+    pthread_mutex_unlock(&uplink->mutex);
+}
+
+static void on_spool_state(void *ctx, enum spool_state state, const char *why)
+{
+    struct uplink *uplink = ctx;
+    static const char *const events[] = {"spool.accepting", "spool.full", "spool.failed"};
+    enum log_level level = state == SPOOL_ACCEPTING ? LOG_INFO
+                           : state == SPOOL_FULL    ? LOG_WARN
+                                                    : LOG_ERROR;
+    log_write(level, events[state], NULL, "%s", why);
+    if (state == SPOOL_ACCEPTING)
+        come_back(uplink);
+    else
+        leave(uplink, why);
+}
+
+/* ---- life ---- */
+
+struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters)
+{
+    struct uplink *uplink = check_alloc(calloc(1, sizeof *uplink));
+    uplink->rules = rules;
+    uplink->counters = counters;
+    pthread_condattr_t monotonic;
+    CHECK(pthread_condattr_init(&monotonic) == 0);
+    CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&uplink->moved, &monotonic) == 0);
+    CHECK(pthread_mutex_init(&uplink->mutex, NULL) == 0);
+    pthread_condattr_destroy(&monotonic);
+    return uplink;
+}
+
+void uplink_free(struct uplink *uplink)
+{
+    if (!uplink)
+        return;
+    pthread_cond_destroy(&uplink->moved);
+    pthread_mutex_destroy(&uplink->mutex);
+    free(uplink);
+}
+
+struct mqtt_link_callbacks uplink_link_callbacks(struct uplink *uplink)
+{
+    return (struct mqtt_link_callbacks){
+        .ctx = uplink, .message = on_message, .state = on_link_state, .refused = on_refused};
+}
+
+struct spool_callbacks uplink_spool_callbacks(struct uplink *uplink)
+{
+    return (struct spool_callbacks){.ctx = uplink,
+                                    .committed = on_committed,
+                                    .refilled = on_refilled,
+                                    .appeared = on_appeared,
+                                    .refused = on_refused_entries,
+                                    .state = on_spool_state};
+}
+
+void uplink_join(struct uplink *uplink, struct spool *spool, struct mqtt_link *link,
+                 struct lanes *lanes)
+{
+    uplink->spool = spool;
+    uplink->link = link;
+    uplink->lanes = lanes;
+}
+
+void uplink_close(struct uplink *uplink, int64_t timeout_ms)
+{
+    atomic_store(&uplink->closed, true);
+    atomic_store(&uplink->away, true); /* on_message takes nothing more; the link stays for now */
+    struct timespec deadline = clock_deadline(timeout_ms);
+    pthread_mutex_lock(&uplink->mutex);
+    while (uplink->committed < uplink->taken) {
+        if (pthread_cond_timedwait(&uplink->moved, &uplink->mutex, &deadline) != 0)
+            break;
+    }
+    pthread_mutex_unlock(&uplink->mutex);
+}
