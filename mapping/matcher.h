@@ -27,8 +27,10 @@ struct matcher_hit {
 };
 
 /*
- * Fills hits with at most room of the rules that match a checked name, each once, in order of
- * rule. Returns how many match in all, which may be above room: then call again with more room.
+ * Fills hits with the rules that match a checked name, each once, in order of rule, and returns how
+ * many there are. When the result is above room, hits is of no use: call again with as much room as
+ * the result. Given a checked filter instead of a name, finds those that cover it level by level
+ * (topic_filter_covers but for "+/#", which covers "#" too). Allocates nothing for up to 64 hits.
  */
 size_t matcher_find(const struct matcher *matcher, struct span name, struct matcher_hit *hits,
                     size_t room);

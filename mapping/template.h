@@ -4,6 +4,27 @@
  *     {name} {1} {topic} {qos} {retain} {gateway} {rule} {json:/pointer} {user:KEY} {content_type}
  *     {ce:ATTRIBUTE}   {{ and }}   |lower |upper |default:TEXT |slice:FROM:LEN |shard:N |levels
  *
+ * A capture goes before a word of the same name: with "+topic" in the filter, {topic} is that
+ * level. In reverse rules there are no captures, and what describes an MQTT message ({topic},
+ * {qos}, {retain}, {user:..}, {content_type}) needs a wrapped one, that is, an envelope.
+ *
+ * Functions apply left to right; what is missing stays missing until a default:
+ *     lower, upper     ASCII letters; other characters stay as they are
+ *     default:TEXT     for a value that is missing; a value that is empty is not. TEXT runs to the
+ *                      next '|' or '}' and is the author's own: it stands in a route or topic as
+ *                      written
+ *     slice:FROM:LEN   LEN characters of UTF-8 from the FROM-th, counted from 0; less when there is
+ *                      less
+ *     shard:N          0 to N-1: FNV-1a (64 bits) of the value, modulo N
+ *     levels           in an MQTT topic: the value may contain '/'. {topic} and {ce:subject} may
+ *                      anyway
+ *
+ * In a route, the values of '#' captures and {topic} have their '/' turned into '.', and each level
+ * is made safe by itself. A breaking character is '.', '*', '#' or ASCII white space; an empty
+ * value or level is breaking too. A '#' that matched its parent level ("p/#" on "p") stands for
+ * nothing: it takes a default, else puts in nothing, and where it is a whole word of the route
+ * ("a.{rest}") takes one '.' beside it along, so that the route is "a" and not "a.".
+ *
  * A template is immutable and shared by all threads; a scope belongs to one message on one thread.
  */
 #ifndef MAPPING_TEMPLATE_H
@@ -12,9 +33,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "mapping/filter.h"
+#include "mapping/jsonview.h"
 #include "mqtt/message.h"
 
-struct cJSON;
 struct template;
 
 /* Where a template stands decides which placeholders it may have and how values are put in. */
@@ -28,7 +49,7 @@ enum template_use {
 /*
  * Compiles text. names gives the captures that may be used (NULL: none; a reverse rule); envelope
  * allows {ce:...}. NULL and err when it is wrong: err names the placeholder and, for unknown ones,
- * the nearest known.
+ * the nearest known. A rule with several filters compiles against each of them, and keeps one.
  */
 struct template *template_new(struct span text, enum template_use use, const struct filter *names,
                               bool envelope, struct err *err);
@@ -46,21 +67,23 @@ struct template_scope {
     const struct topic_captures *captures; /* of filter, or NULL */
     struct span rule;
     struct span gateway;
-    struct span payload;          /* what {json:...} reads */
-    struct span replace;          /* TEMPLATE_ROUTE: what a breaking character becomes */
-    bool replace_reject;          /* TEMPLATE_ROUTE: such a value is an error instead */
-    const struct cJSON *envelope; /* what {ce:...} reads, or NULL; borrowed */
+    struct span payload;      /* what {json:...} reads */
+    struct span replace;      /* TEMPLATE_ROUTE: what a breaking character becomes */
+    bool replace_reject;      /* TEMPLATE_ROUTE: such a value is an error instead */
+    struct jsonview envelope; /* what {ce:...} reads: an object; zeroed: nothing */
 
-    struct cJSON *json; /* template's: payload parsed at first use */
+    struct jsonview json; /* template's: the payload, checked at first use */
     bool json_tried;
+    struct buf scratch; /* template's: a value being worked on */
 };
 void template_scope_fini(struct template_scope *scope);
 
 /*
- * Appends the text for this scope to out. False and err when a value is missing and has no
- * default, or may not stand there. err begins with a reason code, e.g.
+ * Appends the text for this scope to out. False and err, and out as before, when a value is missing
+ * and has no default or may not stand there, or the whole is not what its use wants (cmq_name_ok,
+ * cmq_route_ok and not empty, cmq_tag_ok, topic_name_ok). err begins with a reason code, e.g.
  * "template_missing: {json:/t} is not in the payload". JSON strings give their text, numbers and
- * booleans their JSON; null counts as missing; objects and arrays are an error.
+ * booleans their JSON as it stands there; null counts as missing; objects and arrays are an error.
  */
 MUST_CHECK bool template_render(const struct template *t, struct template_scope *scope,
                                 struct buf *out, struct err *err);

@@ -37,8 +37,8 @@ bool topic_filter_ok(struct span filter, const char **why);
 /*
  * Tells whether name matches filter and, if it does and caps is not NULL, what each wildcard stood
  * for. Both must have passed their check. Easy to forget: "a/#" matches "a" itself, and then '#'
- * stands for nothing; a filter that begins with a wildcard does not match a name that begins with
- * '$'.
+ * stands for nothing (ptr NULL; in "a/" it stands for one empty level); a filter that begins with a
+ * wildcard does not match a name that begins with '$'.
  */
 bool topic_match(struct span filter, struct span name, struct topic_captures *caps);
 

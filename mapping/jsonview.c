@@ -1,0 +1,416 @@
+/*
+ * jsonview - see jsonview.h
+ *
+ * One strict pass accepts the text; everything after it trusts that pass and only finds its way
+ * along brackets and quotes.
+ */
+#include "mapping/jsonview.h"
+
+#include "base/json.h"
+
+struct reader {
+    const char *at, *end;
+};
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void skip_space(struct reader *r)
+{
+    while (r->at < r->end && is_space(*r->at))
+        r->at++;
+}
+
+static bool take(struct reader *r, char c)
+{
+    if (r->at == r->end || *r->at != c)
+        return false;
+    r->at++;
+    return true;
+}
+
+static bool take_word(struct reader *r, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
+        return false;
+    r->at += len;
+    return true;
+}
+
+static bool take_digits(struct reader *r)
+{
+    const char *from = r->at;
+    while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
+        r->at++;
+    return r->at > from;
+}
+
+static bool take_number(struct reader *r)
+{
+    take(r, '-');
+    if (!take(r, '0') && !take_digits(r))
+        return false;
+    if (take(r, '.') && !take_digits(r))
+        return false;
+    if (take(r, 'e') || take(r, 'E')) {
+        if (!take(r, '+'))
+            take(r, '-');
+        return take_digits(r);
+    }
+    return true;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool take_hex4(struct reader *r)
+{
+    for (int i = 0; i < 4; i++, r->at++) {
+        if (r->at == r->end || hex_value(*r->at) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool take_string(struct reader *r)
+{
+    if (!take(r, '"'))
+        return false;
+    while (r->at < r->end) {
+        unsigned char c = (unsigned char)*r->at++;
+        if (c == '"')
+            return true;
+        if (c < 0x20)
+            return false;
+        if (c != '\\')
+            continue;
+        if (take(r, 'u')) {
+            if (!take_hex4(r))
+                return false;
+        } else if (r->at == r->end || !memchr("\"\\/bfnrt", *r->at++, 8)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static bool take_value(struct reader *r, int depth);
+
+/* What follows '[' or '{', through its end. */
+static bool take_items(struct reader *r, bool object, int depth)
+{
+    char close = object ? '}' : ']';
+    skip_space(r);
+    if (take(r, close))
+        return true;
+    do {
+        skip_space(r);
+        if (object) {
+            if (!take_string(r))
+                return false;
+            skip_space(r);
+            if (!take(r, ':'))
+                return false;
+            skip_space(r);
+        }
+        if (!take_value(r, depth))
+            return false;
+        skip_space(r);
+    } while (take(r, ','));
+    return take(r, close);
+}
+
+static bool take_value(struct reader *r, int depth)
+{
+    if (r->at == r->end)
+        return false;
+    switch (*r->at) {
+    case '"':
+        return take_string(r);
+    case '{':
+    case '[': {
+        bool object = *r->at++ == '{';
+        return depth < JSONVIEW_MAX_DEPTH && take_items(r, object, depth + 1);
+    }
+    case 't':
+        return take_word(r, "true");
+    case 'f':
+        return take_word(r, "false");
+    case 'n':
+        return take_word(r, "null");
+    default:
+        return take_number(r);
+    }
+}
+
+static enum jsonview_kind kind_of(char first)
+{
+    switch (first) {
+    case '"':
+        return JSONVIEW_STRING;
+    case '{':
+        return JSONVIEW_OBJECT;
+    case '[':
+        return JSONVIEW_ARRAY;
+    case 't':
+    case 'f':
+        return JSONVIEW_BOOL;
+    case 'n':
+        return JSONVIEW_NULL;
+    default:
+        return JSONVIEW_NUMBER;
+    }
+}
+
+bool jsonview_parse(struct span text, struct jsonview *view)
+{
+    *view = (struct jsonview){0};
+    if (text.len == 0)
+        return false;
+    struct reader r = {text.ptr, text.ptr + text.len};
+    skip_space(&r);
+    const char *from = r.at;
+    if (!take_value(&r, 0))
+        return false;
+    size_t len = (size_t)(r.at - from);
+    skip_space(&r);
+    if (r.at < r.end || !utf8_valid(text))
+        return false;
+    *view = (struct jsonview){kind_of(*from), {from, len}};
+    return true;
+}
+
+/* From here on the text was checked. */
+
+/* Behind the closing quote of the string at p. */
+static const char *string_end(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        if (*p == '\\')
+            p++;
+    }
+    return p < end ? p + 1 : end;
+}
+
+static const char *value_end(const char *p, const char *end)
+{
+    size_t depth = 0;
+    while (p < end) {
+        char c = *p;
+        if (c == '"') {
+            p = string_end(p, end);
+        } else if (c == '{' || c == '[') {
+            depth++;
+            p++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0)
+                return p;
+            depth--;
+            p++;
+        } else if (depth > 0) {
+            p++;
+            continue;
+        } else {
+            while (p < end && *p != ',' && *p != '}' && *p != ']' && !is_space(*p))
+                p++;
+        }
+        if (depth == 0)
+            return p;
+    }
+    return end;
+}
+
+/* Takes the value behind the white space and the one separator that may stand before it. */
+static struct jsonview take_view(const char **at, const char *end)
+{
+    const char *p = *at;
+    while (p < end && (is_space(*p) || *p == ',' || *p == ':'))
+        p++;
+    if (p == end)
+        return (struct jsonview){0};
+    *at = value_end(p, end);
+    return (struct jsonview){kind_of(*p), {p, (size_t)(*at - p)}};
+}
+
+bool jsonview_next(struct jsonview in, size_t *at, struct jsonview *key, struct jsonview *value)
+{
+    if (in.kind != JSONVIEW_ARRAY && in.kind != JSONVIEW_OBJECT)
+        return false;
+    const char *p = in.text.ptr + (*at ? *at : 1), *end = in.text.ptr + in.text.len - 1;
+    *key = (struct jsonview){0};
+    if (in.kind == JSONVIEW_OBJECT)
+        *key = take_view(&p, end);
+    *value = take_view(&p, end);
+    *at = (size_t)(p - in.text.ptr);
+    return value->kind != JSONVIEW_NONE;
+}
+
+static unsigned hex4(const char *p)
+{
+    unsigned v = 0;
+    for (int i = 0; i < 4; i++)
+        v = v << 4 | (unsigned)hex_value(p[i]);
+    return v;
+}
+
+static size_t put_utf8(unsigned c, char out[4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3F));
+    out[0] = (char)((0xF00U >> n & 0xF0) | c);
+    return n;
+}
+
+/* Decodes the escape whose backslash is at *i; 0 when it is half of a surrogate pair. */
+static size_t take_escape(struct span in, size_t *i, char out[4])
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    char c = in.ptr[*i + 1];
+    *i += 2;
+    if (c != 'u') {
+        out[0] = to[strchr(from, c) - from];
+        return 1;
+    }
+    unsigned code = hex4(in.ptr + *i);
+    *i += 4;
+    if (code < 0xD800 || code > 0xDFFF)
+        return put_utf8(code, out);
+    if (code > 0xDBFF || in.len - *i < 6 || in.ptr[*i] != '\\' || in.ptr[*i + 1] != 'u')
+        return 0;
+    unsigned low = hex4(in.ptr + *i + 2);
+    if (low < 0xDC00 || low > 0xDFFF)
+        return 0;
+    *i += 6;
+    return put_utf8(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), out);
+}
+
+bool jsonview_text(struct jsonview string, struct buf *store, struct span *text)
+{
+    if (string.kind != JSONVIEW_STRING)
+        return false;
+    struct span in = span_slice(string.text, 1, string.text.len - 2);
+    if (span_find(in, '\\') == in.len) {
+        *text = in;
+        return true;
+    }
+    size_t start = store->len, i = 0;
+    while (i < in.len) {
+        size_t plain = span_find(span_slice(in, i, in.len), '\\');
+        buf_add(store, span_slice(in, i, plain));
+        i += plain;
+        if (i == in.len)
+            break;
+        char bytes[4];
+        size_t n = take_escape(in, &i, bytes);
+        if (n == 0)
+            return false;
+        buf_add(store, span_make(bytes, n));
+    }
+    *text = span_slice(buf_span(store), start, store->len);
+    return !store->overflow;
+}
+
+/* The character of a pointer's token at *k: "~0" is '~', "~1" is '/'. */
+static char token_char(struct span token, size_t *k)
+{
+    char c = token.ptr[(*k)++];
+    if (c == '~')
+        c = token.ptr[(*k)++] == '1' ? '/' : '~';
+    return c;
+}
+
+/* Whether a member's name is the name; of a pointer's token, with its escapes. */
+static bool key_is(struct jsonview key, struct span name, bool token)
+{
+    struct span in = span_slice(key.text, 1, key.text.len - 2);
+    if (span_find(in, '\\') == in.len && (!token || span_find(name, '~') == name.len))
+        return span_eq(in, name);
+    size_t i = 0, k = 0;
+    while (i < in.len) {
+        char bytes[4] = {in.ptr[i]};
+        size_t n = 1;
+        if (bytes[0] == '\\')
+            n = take_escape(in, &i, bytes);
+        else
+            i++;
+        if (n == 0)
+            return false;
+        for (size_t b = 0; b < n; b++) {
+            if (k == name.len || bytes[b] != (token ? token_char(name, &k) : name.ptr[k++]))
+                return false;
+        }
+    }
+    return k == name.len;
+}
+
+static bool member(struct jsonview object, struct span name, bool token, struct jsonview *value)
+{
+    struct jsonview key;
+    size_t at = 0;
+    while (object.kind == JSONVIEW_OBJECT && jsonview_next(object, &at, &key, value)) {
+        if (key_is(key, name, token))
+            return true;
+    }
+    return false;
+}
+
+bool jsonview_member(struct jsonview object, struct span name, struct jsonview *value)
+{
+    return member(object, name, false, value);
+}
+
+static bool element(struct jsonview array, struct span token, struct jsonview *value)
+{
+    uint64_t index;
+    if ((token.len > 1 && token.ptr[0] == '0') || !span_to_u64(token, UINT32_MAX, &index))
+        return false;
+    struct jsonview key;
+    size_t at = 0;
+    while (jsonview_next(array, &at, &key, value)) {
+        if (index-- == 0)
+            return true;
+    }
+    return false;
+}
+
+bool jsonview_pointer_ok(struct span pointer)
+{
+    if (pointer.len > 0 && pointer.ptr[0] != '/')
+        return false;
+    for (size_t i = 0; i < pointer.len; i++) {
+        if (pointer.ptr[i] == '~' &&
+            (i + 1 == pointer.len || (pointer.ptr[i + 1] != '0' && pointer.ptr[i + 1] != '1')))
+            return false;
+    }
+    return utf8_valid(pointer);
+}
+
+bool jsonview_at(struct jsonview root, struct span pointer, struct jsonview *value)
+{
+    *value = root;
+    while (pointer.len > 0) {
+        pointer = span_slice(pointer, 1, pointer.len);
+        struct span token = span_slice(pointer, 0, span_find(pointer, '/'));
+        pointer = span_slice(pointer, token.len, pointer.len);
+        struct jsonview in = *value;
+        bool found =
+            in.kind == JSONVIEW_ARRAY ? element(in, token, value) : member(in, token, true, value);
+        if (!found)
+            return false;
+    }
+    return value->kind != JSONVIEW_NONE;
+}
