@@ -1,0 +1,107 @@
+/* cmqgw: the table of commands. */
+#include "gateway/command.h"
+
+static const struct command commands[] = {
+    {
+        .name = "run",
+        .usage = "[--grace DURATION]",
+        .summary = "the gateway itself, in the foreground",
+        .help =
+            "Connects to the MQTT broker and to CMQ and carries messages by the rules. Logs to\n"
+            "stderr. SIGTERM and SIGINT finish what is in flight and stop, SIGHUP reads the\n"
+            "configuration again.\n"
+            "\n"
+            "  --grace DURATION  how long stopping may take, such as 10s (the default)\n"
+            "\n"
+            "Exit: 0 stopped; 1 the configuration is wrong; 3 cannot run.\n",
+        .run = cmd_run,
+    },
+    {
+        .name = "check",
+        .usage = "[--print]",
+        .summary = "validate the configuration; connects to nothing",
+        .help =
+            "Reads the main file and every rule file and prints all that is wrong with them, a\n"
+            "fault a line, as FILE:LINE: error: TEXT or FILE:LINE: warning: TEXT.\n"
+            "\n"
+            "  --print  when there is no error, print every option with its value and where it\n"
+            "           came from; secrets are masked, warnings go to stderr\n"
+            "  --json   an array of {file, line, level, text}; with --print, when there is no\n"
+            "           error, of {option, value, source}\n"
+            "\n"
+            "Exit: 0 no error (warnings are none); 1 errors.\n",
+        .run = cmd_check,
+    },
+    {
+        .name = "explain",
+        .usage = "TOPIC [options]",
+        .summary = "what would become of a message published to TOPIC",
+        .help =
+            "Tells which forward rules match and why the others do not, what the wildcards stood\n"
+            "for, each delivery with its exact body, the subscriptions and queues that the\n"
+            "declared resources let it reach, and the reverse rules that would take it there.\n"
+            "Connects to nothing. In CloudEvents bodies the id and time are examples.\n"
+            "\n"
+            "  --payload TEXT       the message's payload; empty when not given\n"
+            "  --payload-file FILE  the same from a file, or from stdin when FILE is -\n"
+            "  --qos N              0, 1 or 2; default 1\n"
+            "  --retain             a retained copy, as sent on subscribing\n"
+            "  --user KEY=VALUE     an MQTT 5 user property; may be repeated\n"
+            "  --content-type TYPE  the MQTT 5 content type\n"
+            "  --json               one object: topic, matches, skipped, errors\n"
+            "\n"
+            "Exit: 0 some rule matches; 1 none does, or the configuration is wrong; 2 TOPIC is\n"
+            "not valid.\n",
+        .run = cmd_explain,
+    },
+    {
+        .name = "match",
+        .usage = "[--named] FILTER TOPIC | --key BINDING ROUTE",
+        .summary = "compare one MQTT filter or CMQ binding key",
+        .help =
+            "Tells whether an MQTT topic filter matches a topic, or a CMQ binding key a routing\n"
+            "key.\n"
+            "\n"
+            "  --named  FILTER may name its wildcards: +line, #rest\n"
+            "  --key    compare BINDING and ROUTE as CMQ does\n"
+            "  --json   one object: match, and captures unless --key is given\n"
+            "\n"
+            "Exit: 0 it matches; 1 it does not; 2 either is not valid.\n",
+        .run = cmd_match,
+    },
+    {
+        .name = "cmq",
+        .usage = "COMMAND",
+        .summary = "a hand tool for CMQ with the configured account",
+        .help = "",
+        .subs = cmq_commands,
+    },
+    {
+        .name = "dead-letters",
+        .usage = "COMMAND",
+        .summary = "the messages that could not be delivered",
+        .help = "Works beside a running gateway and without one.\n",
+        .subs = dead_letters_commands,
+    },
+    {
+        .name = "spool",
+        .usage = "COMMAND",
+        .summary = "the state directory",
+        .help = "Works beside a running gateway and without one.\n",
+        .subs = spool_commands,
+    },
+    {.name = NULL},
+};
+
+static const struct command program = {
+    .name = "cmqgw",
+    .usage = "COMMAND",
+    .summary = "joins MQTT device fleets to Tencent CMQ",
+    .help = "Joins an MQTT device fleet to Tencent CMQ. See cmqgw(1) and cmqgw.cfg(5).\n",
+    .subs = commands,
+};
+
+int main(int argc, char **argv)
+{
+    return command_main(&program, argc, argv);
+}

@@ -1,0 +1,150 @@
+/* print: bytes from outside, made safe to look at. */
+#include "gateway/print.h"
+
+#include "base/base64.h"
+#include "base/json.h"
+
+enum { PRINTED_MAX = 12 }; /* "\u202e" and its kin, or four bytes of UTF-8 */
+
+/* One character of s at *at, made printable, into out. Returns how many columns it takes. */
+static int next_char(struct span s, size_t *at, char out[PRINTED_MAX])
+{
+    static const char named[] = "\a\b\t\n\v\f\r\\";
+    static const char letters[] = "abtnvfr\\";
+    unsigned char first = (unsigned char)s.ptr[*at];
+    size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    struct span c = span_slice(s, *at, len);
+    if (c.len < len || !utf8_valid(c)) {
+        *at += 1;
+        return snprintf(out, PRINTED_MAX, "\\x%02x", first);
+    }
+    *at += len;
+    if (len == 1) {
+        const char *n = first ? strchr(named, first) : NULL;
+        if (n)
+            return snprintf(out, PRINTED_MAX, "\\%c", letters[n - named]);
+        if (first < 0x20 || first == 0x7f)
+            return snprintf(out, PRINTED_MAX, "\\x%02x", first);
+        out[0] = (char)first;
+        out[1] = '\0';
+        return 1;
+    }
+    unsigned point = first & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++)
+        point = point << 6 | ((unsigned char)c.ptr[i] & 0x3f);
+    /* C1 controls; marks, embeddings, overrides and isolates of direction; line separators; BOM */
+    if (point < 0xa0 || (point >= 0x200b && point <= 0x200f) ||
+        (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f) ||
+        point == 0x061c || point == 0xfeff)
+        return snprintf(out, PRINTED_MAX, "\\u%04x", point);
+    memcpy(out, c.ptr, len);
+    out[len] = '\0';
+    return 1;
+}
+
+void print_text(FILE *out, struct span s)
+{
+    char c[PRINTED_MAX];
+    for (size_t at = 0; at < s.len;) {
+        next_char(s, &at, c);
+        fputs(c, out);
+    }
+}
+
+void print_wrapped(FILE *out, struct span s, size_t most, int columns, int indent)
+{
+    char c[PRINTED_MAX];
+    int column = 0;
+    size_t at = 0;
+    while (at < s.len && at < most) {
+        int width = next_char(s, &at, c);
+        if (column + width > columns) {
+            fprintf(out, "\n%*s", indent, "");
+            column = 0;
+        }
+        fputs(c, out);
+        column += width;
+    }
+    if (at < s.len)
+        fprintf(out, "\n%*s... %zu more bytes", indent, "", s.len - at);
+}
+
+int print_cut(FILE *out, struct span s, int columns)
+{
+    char c[PRINTED_MAX];
+    int all = 0;
+    for (size_t at = 0; at < s.len && all <= columns;)
+        all += next_char(s, &at, c);
+    int room = all <= columns ? columns : columns - 2;
+    int column = 0;
+    for (size_t at = 0; at < s.len;) {
+        int width = next_char(s, &at, c);
+        if (column + width > room)
+            break;
+        fputs(c, out);
+        column += width;
+    }
+    if (all > columns) {
+        fputs("..", out);
+        column += 2;
+    }
+    return column;
+}
+
+void print_json(FILE *out, struct span s)
+{
+    struct buf text = BUF_INIT(s.len * 6 + 2); /* \u00XX for each byte */
+    CHECK(json_string(&text, s));
+    fwrite(buf_str(&text), 1, text.len, out);
+    buf_fini(&text);
+}
+
+/* The name of a wildcard, or its number in text. */
+static struct span capture_name(const struct filter *filter, size_t i, char text[24])
+{
+    snprintf(text, 24, "%zu", i + 1);
+    return filter->wildcards[i].name.len ? filter->wildcards[i].name : span_of(text);
+}
+
+void print_captures(FILE *out, const struct filter *filter, const struct topic_captures *captures,
+                    int indent)
+{
+    char number[24];
+    int widest = 0;
+    for (size_t i = 0; i < captures->count; i++) {
+        int width = (int)capture_name(filter, i, number).len;
+        widest = width > widest ? width : widest;
+    }
+    for (size_t i = 0; i < captures->count; i++) {
+        struct span name = capture_name(filter, i, number);
+        fprintf(out, "%*s%-*.*s = ", indent, "", widest, SPAN_ARG(name));
+        print_text(out, captures->at[i]);
+        fputc('\n', out);
+    }
+}
+
+void print_captures_json(FILE *out, const struct filter *filter,
+                         const struct topic_captures *captures)
+{
+    char number[24];
+    fputc('{', out);
+    for (size_t i = 0; i < captures->count; i++) {
+        fputs(i ? "," : "", out);
+        print_json(out, capture_name(filter, i, number));
+        fputc(':', out);
+        print_json(out, captures->at[i]);
+    }
+    fputc('}', out);
+}
+
+void print_json_body(FILE *out, struct span s)
+{
+    if (utf8_valid(s)) {
+        fputs(",\"body\":", out);
+        print_json(out, s);
+    }
+    struct buf text = BUF_INIT(BASE64_LEN(s.len));
+    CHECK(base64_encode(&text, s));
+    fprintf(out, ",\"body_base64\":\"%s\"", buf_str(&text));
+    buf_fini(&text);
+}

@@ -1,0 +1,18 @@
+/* replay - turns a dead letter back into deliveries. One thread. */
+#ifndef GATEWAY_REPLAY_H
+#define GATEWAY_REPLAY_H
+
+#include "mapping/rule.h"
+#include "spool/morgue.h"
+
+/*
+ * A planned letter goes back as it is. One whose planning failed is planned again by what its rule
+ * says now, that rule alone; its age for max_age counts from now. Waits up to timeout_ms for a
+ * running gateway. False and err (why) when it stays: its rule is gone or no longer takes it, fails
+ * again, or the spool refuses.
+ */
+MUST_CHECK bool replay_letter(struct morgue *morgue, const struct ruleset *rules,
+                              const struct dead_letter *letter, int64_t timeout_ms,
+                              struct err *err);
+
+#endif
