@@ -57,8 +57,8 @@ struct cmq_identity {
  */
 size_t cmq_form_cost(struct span body);
 
-/* What a form without bodies takes at most. */
-enum { CMQ_FORM_OVERHEAD = 4096 };
+/* What a form without bodies takes at most, a temporary key's token of 4,096 bytes included. */
+enum { CMQ_FORM_OVERHEAD = 8192 };
 
 /*
  * Appends the URL-encoded, signed form to out. False and err when the request breaks a limit of
