@@ -2,40 +2,27 @@
  * reply - what CMQ answered, and the verdict on the try (CMQ.md 3, 7; DESIGN: verdict of a try)
  *
  * Bytes from outside: every field is checked where it enters. A 200 that is not the JSON that the
- * action promises is a retry, not a success. Pure; any thread.
+ * action promises is a retry, not a success: a list of msgIds that is shorter than what was sent,
+ * "nothing to receive" for a send. A verdict other than done carries none of the action's fields,
+ * but for partial, which carries faults.
+ *
+ * Bodies come out byte for byte, NUL included: JSON's \u0000 is a byte of the body like any other.
+ * Of received messages, one without a usable msgId, receipt handle or body is left out and counted
+ * in unusable, so that it cannot keep the others from being taken; nobody deletes it, so CMQ keeps
+ * it or gives it to its dead letter queue. Pure; any thread.
  */
 #ifndef CMQ_REPLY_H
 #define CMQ_REPLY_H
 
 #include "base/err.h"
 #include "cmq/request.h"
-
-enum cmq_verdict {
-    CMQ_DONE,
-    CMQ_EMPTY,   /* 7000: nothing to receive; not a fault */
-    CMQ_PARTIAL, /* 6010, 6020: see faults, entry by entry */
-    CMQ_RETRY, /* later, with backoff: network, not 200, time-out, 6000, 6040, 4410, 6070, nonsense
-                */
-    CMQ_THROTTLE, /* later, and slow the whole destination: 4420, 4480 */
-    CMQ_HOLD,     /* configuration or account is wrong: 4100, 4300, 4440, ... */
-    CMQ_UNROUTED, /* 6030: no subscription, or none matches */
-    CMQ_REJECT,   /* this request can never work: 4000, 4400, 4470, 4430, ... */
-};
-
-/* "done", "retry", ... */
-const char *cmq_verdict_name(enum cmq_verdict verdict);
-
-/* The one table. module is 0 when the message carried none. */
-enum cmq_verdict cmq_verdict_of(int code, int module);
-
-/* What a person should do about it, one line for the log; never NULL. */
-const char *cmq_advice(int code, int module);
+#include "cmq/verdict.h"
 
 struct cmq_message {
-    struct span msg_id;
+    struct span msg_id; /* 1 to 256 bytes; so is the handle */
     struct span body;
     struct span handle;
-    int64_t enqueue_s; /* Unix seconds */
+    int64_t enqueue_s; /* Unix seconds; these four are 0 when the answer did not say */
     int64_t first_dequeue_s;
     int64_t next_visible_s;
     int64_t dequeue_count;
@@ -43,7 +30,7 @@ struct cmq_message {
 
 struct cmq_fault { /* an entry of errorList */
     struct span handle;
-    enum cmq_verdict verdict;
+    enum cmq_verdict verdict; /* retry, throttle, hold or reject */
     int code;
     int module;
 };
@@ -61,6 +48,7 @@ struct cmq_reply {
     size_t msg_id_count;
     struct cmq_message messages[CMQ_MAX_BATCH]; /* receive */
     size_t message_count;
+    size_t unusable;                        /* receive: messages left out */
     struct cmq_fault faults[CMQ_MAX_BATCH]; /* delete */
     size_t fault_count;
     struct span addrs[CMQ_MAX_BATCH]; /* query route */
@@ -70,13 +58,14 @@ struct cmq_reply {
 };
 
 /*
- * Reads an answer to an action that had item_count items. Always fills *reply; its spans live until
+ * Reads an answer to an action that had item_count items; for receives, how many messages were
+ * asked for (no more are taken from the answer). Always fills *reply; its spans live until
  * cmq_reply_fini.
  */
 void cmq_reply_parse(struct cmq_reply *reply, enum cmq_action action, size_t item_count,
                      int http_status, struct span body);
 
-/* A reply for a transfer that brought no answer: verdict retry, text from why. */
+/* A reply for a transfer that brought no answer: verdict retry, text from why. Fini is optional. */
 void cmq_reply_failed(struct cmq_reply *reply, const char *why);
 
 void cmq_reply_fini(struct cmq_reply *reply);

@@ -128,7 +128,7 @@ static void a_full_batch_is_signed_in_byte_order_and_starts_at_one(void **state)
 {
     (void)state;
     struct span items[CMQ_MAX_BATCH];
-    char texts[CMQ_MAX_BATCH][4];
+    char texts[CMQ_MAX_BATCH][16];
     char expected[2000] = "Action=BatchSendMessage&" COMMON "delaySeconds=43200";
     static const int order[] = {1, 10, 11, 12, 13, 14, 15, 16, 2, 3, 4, 5, 6, 7, 8, 9};
     for (int i = 0; i < CMQ_MAX_BATCH; i++) {
