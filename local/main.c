@@ -1,0 +1,272 @@
+/* main - cmqlocal's command line (RULES 8). */
+#include "base/log.h"
+#include "base/quantity.h"
+#include "config/config.h"
+#include "config/secret.h"
+#include "local/server.h"
+#include "local/topology.h"
+
+#include "base/clock.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+enum { EXIT_CONFIG = 1, EXIT_CANNOT_RUN = 3 };
+
+/* For whoever gives no account: known to all, so of use on one machine only. */
+#define DEFAULT_SECRET_ID "AKIDcmqlocal00000000000000000000000000"
+#define DEFAULT_SECRET_KEY "cmqlocal-key-of-no-value"
+
+struct options {
+    const char *file;
+    const char *listen;
+    const char *secret_id; /* a secret reference is allowed; NULL: not given */
+    const char *secret_key;
+    int64_t tolerance_ms;
+    bool at_fallback;
+    struct depot_limits limits;
+};
+
+static void print_help(void)
+{
+    puts("usage: cmqlocal [-c FILE] [OPTION...]\n"
+         "A CMQ server on this machine.\n"
+         "\n"
+         "  -c, --config FILE        a gateway's configuration, or any file with a resources\n"
+         "                           section: its queues and topics exist at start\n"
+         "      --listen HOST:PORT   default 127.0.0.1:8280; port 0 lets the system choose\n"
+         "      --secret-id ID       the account; default: the file's cmq section, else\n"
+         "      --secret-key KEY     one that is printed at start. @env:NAME, @file:PATH work\n"
+         "      --clock-tolerance T  how far a request's Timestamp may be off, default 2h\n"
+         "      --at-fallback on|off accept signatures that leave out values beginning with\n"
+         "                           '@', as the Python and PHP SDKs make them; default on\n"
+         "      --max-memory SIZE    of all messages together, default 1GiB\n"
+         "      --max-messages N     in one queue, default 100000000\n"
+         "      --max-unacked N      of a queue in flight, and as many delayed, default 1000000\n"
+         "      --help, --version");
+}
+
+static bool bad_value(const char *option, const char *value, const char *wanted)
+{
+    (void)fprintf(stderr, "cmqlocal: --%s: \"%s\" is not %s\n", option, value, wanted);
+    return false;
+}
+
+static bool read_count(const char *option, const char *value, uint64_t *out)
+{
+    return (span_to_u64(span_of(value), UINT32_MAX, out) && *out > 0) ||
+           bad_value(option, value, "a number from 1 to 4294967295");
+}
+
+enum {
+    OPT_LISTEN = 256,
+    OPT_ID,
+    OPT_KEY,
+    OPT_TOLERANCE,
+    OPT_AT,
+    OPT_MEMORY,
+    OPT_MESSAGES,
+    OPT_UNACKED,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"secret-id", required_argument, NULL, OPT_ID},
+    {"secret-key", required_argument, NULL, OPT_KEY},
+    {"clock-tolerance", required_argument, NULL, OPT_TOLERANCE},
+    {"at-fallback", required_argument, NULL, OPT_AT},
+    {"max-memory", required_argument, NULL, OPT_MEMORY},
+    {"max-messages", required_argument, NULL, OPT_MESSAGES},
+    {"max-unacked", required_argument, NULL, OPT_UNACKED},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static bool read_option(int option, const char *value, struct options *to)
+{
+    switch (option) {
+    case 'c':
+        to->file = value;
+        return true;
+    case OPT_LISTEN:
+        to->listen = value;
+        return true;
+    case OPT_ID:
+        to->secret_id = value;
+        return true;
+    case OPT_KEY:
+        to->secret_key = value;
+        return true;
+    case OPT_TOLERANCE:
+        return duration_parse(span_of(value), &to->tolerance_ms) ||
+               bad_value("clock-tolerance", value, "a duration such as 2h");
+    case OPT_AT:
+        to->at_fallback = strcmp(value, "on") == 0;
+        return to->at_fallback || strcmp(value, "off") == 0 ||
+               bad_value("at-fallback", value, "\"on\" or \"off\"");
+    case OPT_MEMORY:
+        return size_parse(span_of(value), &to->limits.bytes) ||
+               bad_value("max-memory", value, "a size such as 1GiB");
+    case OPT_MESSAGES:
+        return read_count("max-messages", value, &to->limits.queue_count);
+    case OPT_UNACKED:
+        return read_count("max-unacked", value, &to->limits.unacked);
+    default:
+        (void)fputs("cmqlocal: try cmqlocal --help\n", stderr);
+        return false;
+    }
+}
+
+/* False when the program is to end with *status. */
+static bool read_options(int argc, char **argv, struct options *options, int *status)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+        if (option == OPT_HELP) {
+            print_help();
+            return false;
+        }
+        if (option == OPT_VERSION) {
+            puts("cmqlocal " CMQGW_VERSION);
+            return false;
+        }
+        if (!read_option(option, optarg, options)) {
+            *status = EXIT_CONFIG;
+            return false;
+        }
+    }
+    if (optind == argc)
+        return true;
+    (void)fprintf(stderr, "cmqlocal: unexpected \"%s\"; try cmqlocal --help\n", argv[optind]);
+    *status = EXIT_CONFIG;
+    return false;
+}
+
+static bool load_file(const char *path, struct config **config)
+{
+    struct faults faults = {0};
+    struct buf text = BUF_INIT(1 << 20);
+    *config = config_load_resources(path, &faults);
+    faults_print(&faults, false, &text);
+    (void)fputs(buf_str(&text), stderr);
+    buf_fini(&text);
+    faults_fini(&faults);
+    return *config != NULL;
+}
+
+static bool given(const char *text)
+{
+    return text && *text;
+}
+
+/* The account: from the command line, else from the file, else the one of no value. */
+static bool find_account(const struct options *options, const struct config *config, struct buf *id,
+                         struct buf *key, bool *is_default)
+{
+    const char *id_text = options->secret_id, *key_text = options->secret_key;
+    if (!id_text && !key_text && config) {
+        id_text = config->cmq.secret_id;
+        key_text = config->cmq.secret_key;
+    }
+    *is_default = !given(id_text) && !given(key_text);
+    if (*is_default) {
+        id_text = DEFAULT_SECRET_ID;
+        key_text = DEFAULT_SECRET_KEY;
+    }
+    if (!given(id_text) || !given(key_text)) {
+        (void)fputs("cmqlocal: an account has a secret id and a secret key: only one is given\n",
+                    stderr);
+        return false;
+    }
+    struct err err;
+    if (!secret_resolve(span_of(id_text), id, &err) ||
+        !secret_resolve(span_of(key_text), key, &err)) {
+        (void)fprintf(stderr, "cmqlocal: %s\n", err.text);
+        return false;
+    }
+    if (!span_starts(buf_span(id), "AKID")) {
+        (void)fputs("cmqlocal: a secret id begins with AKID\n", stderr);
+        return false;
+    }
+    return true;
+}
+
+/* As many connections as the system lets this process have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int serve(const struct options *options, struct store *store, struct span id,
+                 struct span key, bool is_default)
+{
+    struct err err;
+    const struct server_options server_options = {
+        .listen = options->listen,
+        .verify = {.secret_id = id,
+                   .secret_key = key,
+                   .tolerance_s = options->tolerance_ms / 1000,
+                   .at_fallback = options->at_fallback},
+        .store = store,
+    };
+    struct server *server = server_open(&server_options, &err);
+    if (!server) {
+        (void)fprintf(stderr, "cmqlocal: %s\n", err.text);
+        return EXIT_CANNOT_RUN;
+    }
+    printf("cmqlocal: listening on http://%s (queues %zu, topics %zu)\n", server_address(server),
+           store_queue_count(store), store_topic_count(store));
+    if (is_default)
+        puts("cmqlocal: no account given: SecretId " DEFAULT_SECRET_ID
+             ", SecretKey " DEFAULT_SECRET_KEY);
+    (void)fflush(stdout);
+    server_run(server);
+    server_close(server);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {
+        .listen = "127.0.0.1:8280",
+        .tolerance_ms = INT64_C(2) * 3600 * 1000, /* CMQ.md 2.5 */
+        .at_fallback = true,
+        .limits = {.bytes = UINT64_C(1) << 30, .queue_count = 100000000, .unacked = 1000000},
+    };
+    struct config *config = NULL;
+    struct buf id = BUF_INIT(SECRET_MAX_BYTES), key = BUF_INIT(SECRET_MAX_BYTES);
+    struct store *store = NULL;
+    struct err err;
+    bool is_default;
+    int status = 0;
+    if (!read_options(argc, argv, &options, &status))
+        return status;
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    status = EXIT_CONFIG;
+    if ((options.file && !load_file(options.file, &config)) ||
+        !find_account(&options, config, &id, &key, &is_default))
+        goto out;
+    store = store_new(&options.limits, clock_unix_ms());
+    if (config && !topology_load(store, &config->resources, &err)) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        goto out;
+    }
+    status = serve(&options, store, buf_span(&id), buf_span(&key), is_default);
+out:
+    store_free(store);
+    config_free(config);
+    buf_fini(&id);
+    buf_fini(&key);
+    return status;
+}

@@ -1,0 +1,34 @@
+/*
+ * server - cmqlocal's HTTP server, on libevent's evhttp, in one thread
+ *
+ * Polls that wait cost a connection and a few hundred bytes; a client that goes away is noticed at
+ * once, so no message is handed to it.
+ */
+#ifndef LOCAL_SERVER_H
+#define LOCAL_SERVER_H
+
+#include "base/err.h"
+#include "local/store.h"
+#include "local/verify.h"
+
+struct server_options {
+    const char *listen; /* "127.0.0.1:8280", "[::1]:0"; copied */
+    struct verify_options verify;
+    struct store *store; /* borrowed */
+};
+
+struct server;
+
+/* Listens. NULL and err when that cannot be. */
+struct server *server_open(const struct server_options *options, struct err *err);
+
+/* "127.0.0.1:34567": where it listens, with the port that the system chose if it was 0. */
+const char *server_address(const struct server *server);
+
+/* Serves until SIGTERM or SIGINT. */
+void server_run(struct server *server);
+
+/* Closes all connections. NULL is fine. */
+void server_close(struct server *server);
+
+#endif

@@ -1,0 +1,235 @@
+/* store - see store.h. */
+#include "local/store.h"
+
+#include "base/check.h"
+
+#include <stddef.h>
+#include <uthash.h>
+
+/* A queue or topic under its name in lower case. */
+struct store_queue {
+    struct queue queue; /* first, so that it leads back here */
+    char key[CMQ_MAX_NAME_BYTES + 1];
+    UT_hash_handle hh;
+};
+
+struct store_topic {
+    struct topic topic; /* first, so that it leads back here */
+    char key[CMQ_MAX_NAME_BYTES + 1];
+    UT_hash_handle hh;
+};
+
+struct store {
+    struct depot depot;
+    struct store_queue *queues;
+    struct store_topic *topics;
+};
+
+struct store *store_new(const struct depot_limits *limits, int64_t now_ms)
+{
+    struct store *store = check_alloc(calloc(1, sizeof *store));
+    depot_init(&store->depot, limits, now_ms);
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    struct store_topic *topic, *next_topic;
+    HASH_ITER(hh, store->topics, topic, next_topic)
+    {
+        HASH_DEL(store->topics, topic);
+        topic_fini(&topic->topic);
+        free(topic);
+    }
+    struct store_queue *queue, *next_queue;
+    HASH_ITER(hh, store->queues, queue, next_queue)
+    {
+        HASH_DEL(store->queues, queue);
+        queue_fini(&queue->queue);
+        free(queue);
+    }
+    depot_fini(&store->depot);
+    free(store);
+}
+
+/* The lower case of name, or false when no queue or topic can have it. */
+static bool key_of(struct span name, char key[CMQ_MAX_NAME_BYTES + 1])
+{
+    if (name.len > CMQ_MAX_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        key[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    key[name.len] = '\0';
+    return true;
+}
+
+static struct store_queue *find_queue(const struct store *store, struct span name)
+{
+    char key[CMQ_MAX_NAME_BYTES + 1];
+    struct store_queue *found = NULL;
+    if (key_of(name, key))
+        HASH_FIND(hh, store->queues, key, name.len, found);
+    return found;
+}
+
+static struct store_topic *find_topic(const struct store *store, struct span name)
+{
+    char key[CMQ_MAX_NAME_BYTES + 1];
+    struct store_topic *found = NULL;
+    if (key_of(name, key))
+        HASH_FIND(hh, store->topics, key, name.len, found);
+    return found;
+}
+
+struct queue *store_queue(const struct store *store, struct span name)
+{
+    struct store_queue *found = find_queue(store, name);
+    return found ? &found->queue : NULL;
+}
+
+struct topic *store_topic(const struct store *store, struct span name)
+{
+    struct store_topic *found = find_topic(store, name);
+    return found ? &found->topic : NULL;
+}
+
+static bool name_free(const char *what, struct span name, bool taken, struct err *err)
+{
+    const char *why;
+    if (!cmq_name_ok(name, &why))
+        return err_set(err, "%s name \"%.*s\": %s", what, SPAN_ARG(span_slice(name, 0, 100)), why);
+    if (taken)
+        return err_set(err, "there is already a %s \"%.*s\" (case does not count)", what,
+                       SPAN_ARG(name));
+    return true;
+}
+
+struct queue *store_add_queue(struct store *store, struct span name,
+                              const struct queue_attributes *attributes, struct err *err)
+{
+    if (!name_free("queue", name, find_queue(store, name) != NULL, err))
+        return NULL;
+    struct store_queue *made = check_alloc(calloc(1, sizeof *made));
+    queue_init(&made->queue, &store->depot, name, attributes);
+    (void)key_of(name, made->key);
+    HASH_ADD(hh, store->queues, key, (unsigned)name.len, made);
+    return &made->queue;
+}
+
+struct topic *store_add_topic(struct store *store, struct span name,
+                              const struct topic_attributes *attributes, struct err *err)
+{
+    if (!name_free("topic", name, find_topic(store, name) != NULL, err))
+        return NULL;
+    struct store_topic *made = check_alloc(calloc(1, sizeof *made));
+    made->topic = (struct topic){.by_route = attributes->by_route,
+                                 .retention_s = attributes->retention_s,
+                                 .max_size_bytes = attributes->max_size_bytes,
+                                 .depot = &store->depot};
+    memcpy(made->topic.name, name.ptr, name.len);
+    (void)key_of(name, made->key);
+    HASH_ADD(hh, store->topics, key, (unsigned)name.len, made);
+    return &made->topic;
+}
+
+bool store_bind_dead_letter(struct store *store, struct queue *queue, struct span target,
+                            struct err *err)
+{
+    struct queue *grave = store_queue(store, target);
+    if (!grave)
+        return err_set(err, "queue \"%s\": there is no queue \"%.*s\" for its dead letters",
+                       queue->name, SPAN_ARG(span_slice(target, 0, 100)));
+    bool is_grave = grave == queue || grave->dead_letter;
+    for (struct queue *q = NULL; !is_grave && (q = store_next_queue(store, q));)
+        is_grave = q->dead_letter == queue;
+    if (is_grave)
+        return err_set(err, "queue \"%s\": a dead letter queue (\"%s\") cannot have one of its own",
+                       queue->name, grave->name);
+    queue->dead_letter = grave;
+    return true;
+}
+
+bool store_subscribe(struct store *store, struct topic *topic, const struct subscription_spec *spec,
+                     struct err *err)
+{
+    bool taken = topic_find(topic, spec->name) != NULL;
+    if (!name_free("subscription", spec->name, taken, err))
+        return false;
+    for (size_t i = 0; i < spec->filter_count; i++) {
+        const char *why;
+        struct span filter = spec->filters[i];
+        if (!(topic->by_route ? cmq_binding_key_ok(filter, &why) : cmq_tag_ok(filter, &why)))
+            return err_set(err, "subscription \"%.*s\": \"%.*s\": %s", SPAN_ARG(spec->name),
+                           SPAN_ARG(span_slice(filter, 0, 100)), why);
+    }
+    struct queue *queue = spec->queue.len ? store_queue(store, spec->queue) : NULL;
+    if (spec->queue.len && !queue)
+        return err_set(err, "subscription \"%.*s\": there is no queue \"%.*s\"",
+                       SPAN_ARG(spec->name), SPAN_ARG(span_slice(spec->queue, 0, 100)));
+    struct subscription *made =
+        topic_subscribe(topic, spec->name, spec->filters, spec->filter_count);
+    made->queue = queue;
+    made->url = queue ? NULL : span_dup(spec->url);
+    made->exponential = spec->exponential;
+    made->simplified = spec->simplified;
+    return true;
+}
+
+size_t store_queue_count(const struct store *store)
+{
+    return HASH_COUNT(store->queues);
+}
+
+size_t store_topic_count(const struct store *store)
+{
+    return HASH_COUNT(store->topics);
+}
+
+struct queue *store_next_queue(const struct store *store, const struct queue *previous)
+{
+    const struct store_queue *entry = (const struct store_queue *)previous;
+    struct store_queue *next = entry ? entry->hh.next : store->queues;
+    return next ? &next->queue : NULL;
+}
+
+struct topic *store_next_topic(const struct store *store, const struct topic *previous)
+{
+    const struct store_topic *entry = (const struct store_topic *)previous;
+    struct store_topic *next = entry ? entry->hh.next : store->topics;
+    return next ? &next->topic : NULL;
+}
+
+void store_advance(struct store *store, int64_t now_ms)
+{
+    struct heap_node *first;
+    while ((first = heap_first(&store->depot.due)) && first->due_ms <= now_ms) {
+        _Static_assert(offsetof(struct queue, due) == 0, "the due moment is the queue's head");
+        queue_advance((struct queue *)first, now_ms);
+    }
+}
+
+int64_t store_next_due(const struct store *store)
+{
+    const struct heap_node *first = heap_first(&store->depot.due);
+    return first ? first->due_ms : INT64_MAX;
+}
+
+struct queue *store_ready(const struct store *store)
+{
+    return queue_ready(&store->depot);
+}
+
+uint64_t store_bytes(const struct store *store)
+{
+    return store->depot.bytes;
+}
+
+void store_reset(struct store *store)
+{
+    for (struct queue *q = NULL; (q = store_next_queue(store, q));)
+        queue_reset(q);
+}

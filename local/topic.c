@@ -1,0 +1,99 @@
+/* topic - see topic.h. */
+#include "local/topic.h"
+
+#include "base/check.h"
+#include "cmq/key.h"
+
+#include <strings.h>
+#include <utlist.h>
+
+struct subscription *topic_subscribe(struct topic *topic, struct span name,
+                                     const struct span *filters, size_t filter_count)
+{
+    CHECK(name.len <= CMQ_MAX_NAME_BYTES);
+    size_t bytes = filter_count * sizeof *filters;
+    for (size_t i = 0; i < filter_count; i++)
+        bytes += filters[i].len;
+    struct subscription *made = check_alloc(malloc(sizeof *made));
+    *made = (struct subscription){.filters = check_alloc(malloc(bytes ? bytes : 1)),
+                                  .filter_count = filter_count};
+    memcpy(made->name, name.ptr, name.len);
+    char *at = (char *)(made->filters + filter_count);
+    for (size_t i = 0; i < filter_count; i++) {
+        memcpy(at, filters[i].ptr, filters[i].len);
+        made->filters[i] = span_make(at, filters[i].len);
+        at += filters[i].len;
+    }
+    LL_APPEND(topic->subscriptions, made);
+    return made;
+}
+
+struct subscription *topic_find(const struct topic *topic, struct span name)
+{
+    struct subscription *s;
+    LL_FOREACH(topic->subscriptions, s)
+    {
+        if (strlen(s->name) == name.len && strncasecmp(s->name, name.ptr, name.len) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static bool takes(const struct topic *topic, const struct subscription *s,
+                  const struct topic_label *label)
+{
+    if (!topic->by_route)
+        return cmq_tags_match(s->filters, s->filter_count, label->tags, label->tag_count);
+    for (size_t i = 0; i < s->filter_count; i++) {
+        if (cmq_key_match(s->filters[i], label->route))
+            return true;
+    }
+    return false;
+}
+
+enum topic_result topic_publish(struct topic *topic, const struct span *bodies, size_t count,
+                                const struct topic_label *label, int64_t now_ms, uint64_t *ids)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (bodies[i].len > (uint64_t)topic->max_size_bytes)
+            return TOPIC_TOO_LARGE;
+        bytes += bodies[i].len;
+    }
+    if (!topic->subscriptions)
+        return TOPIC_NO_SUBSCRIPTION;
+    size_t receivers = 0, queues = 0;
+    struct subscription *s;
+    LL_FOREACH(topic->subscriptions, s)
+    {
+        s->matches = takes(topic, s, label);
+        receivers += s->matches;
+        queues += s->matches && s->queue;
+    }
+    if (receivers == 0)
+        return TOPIC_NONE_MATCHES;
+    if (!depot_has_room(topic->depot, queues * count, queues * bytes))
+        return TOPIC_FULL;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = topic->depot->next_id++;
+    LL_FOREACH(topic->subscriptions, s)
+    {
+        if (!s->matches)
+            continue;
+        bool lost = s->queue && queue_send(s->queue, bodies, count, 0, now_ms, NULL) != QUEUE_OK;
+        *(lost ? &s->dropped : &s->delivered) += count;
+    }
+    return TOPIC_OK;
+}
+
+void topic_fini(struct topic *topic)
+{
+    struct subscription *s, *next;
+    LL_FOREACH_SAFE(topic->subscriptions, s, next)
+    {
+        free(s->filters);
+        free(s->url);
+        free(s);
+    }
+    topic->subscriptions = NULL;
+}

@@ -1,0 +1,69 @@
+/*
+ * topic - who gets what is published (CMQ.md 3.7, 4.1, 4.2, 6)
+ *
+ * A subscription takes messages by filter tags or by binding keys, as the topic's kind says, and
+ * passes them to a queue. A subscription with a url counts as a receiver, but nothing is pushed.
+ * One thread.
+ */
+#ifndef LOCAL_TOPIC_H
+#define LOCAL_TOPIC_H
+
+#include "local/queue.h"
+
+struct subscription {
+    struct subscription *next;
+    char name[CMQ_MAX_NAME_BYTES + 1];
+    struct queue *queue;  /* NULL: an http subscription */
+    char *url;            /* NULL: a queue subscription */
+    struct span *filters; /* filter tags or binding keys; with their bytes in one block */
+    size_t filter_count;
+    bool exponential;
+    bool simplified;
+    bool matches;       /* what is being published; used by topic_publish only */
+    uint64_t delivered; /* messages passed on, or counted as passed on */
+    uint64_t dropped;   /* messages that the queue could not take */
+};
+
+struct topic {
+    char name[CMQ_MAX_NAME_BYTES + 1];
+    bool by_route; /* binding keys; else filter tags */
+    int64_t retention_s;
+    int64_t max_size_bytes;
+    struct depot *depot;
+    struct subscription *subscriptions; /* in the order in which they came */
+};
+
+/* What decides who gets a message. A topic looks at the one that is its kind. */
+struct topic_label {
+    struct span route;
+    const struct span *tags;
+    size_t tag_count;
+};
+
+enum topic_result {
+    TOPIC_OK,
+    TOPIC_TOO_LARGE,       /* a body is above max_size_bytes */
+    TOPIC_FULL,            /* the depot's memory is exhausted */
+    TOPIC_NO_SUBSCRIPTION, /* nobody listens at all */
+    TOPIC_NONE_MATCHES,
+};
+
+/*
+ * Publishes all bodies or none; ids[i] is the number of the i-th. Each queue gets copies that have
+ * numbers of their own. A queue that cannot take them (full, or too small for the body) loses them,
+ * and that is counted.
+ */
+enum topic_result topic_publish(struct topic *topic, const struct span *bodies, size_t count,
+                                const struct topic_label *label, int64_t now_ms, uint64_t *ids);
+
+/* Adds a subscription without a receiver. name is checked; filters are copied. */
+struct subscription *topic_subscribe(struct topic *topic, struct span name,
+                                     const struct span *filters, size_t filter_count);
+
+/* The subscription of this name, whatever its case, or NULL. Slow; not for every request. */
+struct subscription *topic_find(const struct topic *topic, struct span name);
+
+/* Forgets all subscriptions. */
+void topic_fini(struct topic *topic);
+
+#endif

@@ -1,0 +1,82 @@
+/* topology - see topology.h. */
+#include "local/topology.h"
+
+static bool blame(const char *file, int line, const struct err *why, struct err *err)
+{
+    return err_set(err, "%s:%d: error: %s", file ? file : "", line, why->text);
+}
+
+static bool add_queue(struct store *store, const struct resource_queue *q, struct err *err)
+{
+    const struct queue_attributes attributes = {
+        .visibility_s = q->visibility_s,
+        .polling_wait_s = q->polling_wait_s,
+        .retention_s = q->retention_s,
+        .max_size_bytes = q->max_size_bytes,
+        .rewind_s = q->rewind_s,
+        .policy = q->policy == QUEUE_BY_AGE ? QUEUE_BY_AGE : QUEUE_BY_RECEIVES,
+        .max_receive = q->max_receive,
+        .max_age_s = q->max_age_s,
+    };
+    return store_add_queue(store, span_of(q->name), &attributes, err) != NULL;
+}
+
+static bool add_subscription(struct store *store, struct topic *topic,
+                             const struct resource_subscription *s, struct err *err)
+{
+    struct span filters[CMQ_MAX_TAGS + CMQ_MAX_BINDING_KEYS];
+    size_t count = topic->by_route ? s->key_count : s->tag_count;
+    char *const *texts = topic->by_route ? s->keys : s->tags;
+    for (size_t i = 0; i < count; i++)
+        filters[i] = span_of(texts[i]);
+    const struct subscription_spec spec = {
+        .name = span_of(s->name),
+        .queue = span_of(s->queue),
+        .url = span_of(s->url),
+        .filters = filters,
+        .filter_count = count,
+        .exponential = s->exponential,
+        .simplified = s->simplified,
+    };
+    return store_subscribe(store, topic, &spec, err);
+}
+
+static bool add_topic(struct store *store, const struct resource_topic *t, struct err *err)
+{
+    struct err why;
+    const struct topic_attributes attributes = {
+        .by_route = t->by_route,
+        .retention_s = t->retention_s,
+        .max_size_bytes = t->max_size_bytes,
+    };
+    struct topic *topic = store_add_topic(store, span_of(t->name), &attributes, &why);
+    if (!topic)
+        return blame(t->file, t->line, &why, err);
+    for (size_t i = 0; i < t->subscription_count; i++) {
+        const struct resource_subscription *s = &t->subscriptions[i];
+        if (!add_subscription(store, topic, s, &why))
+            return blame(s->file, s->line, &why, err);
+    }
+    return true;
+}
+
+bool topology_load(struct store *store, const struct resources *resources, struct err *err)
+{
+    struct err why;
+    for (size_t i = 0; i < resources->queue_count; i++) {
+        const struct resource_queue *q = &resources->queues[i];
+        if (!add_queue(store, q, &why))
+            return blame(q->file, q->line, &why, err);
+    }
+    for (size_t i = 0; i < resources->queue_count; i++) {
+        const struct resource_queue *q = &resources->queues[i];
+        struct queue *queue = store_queue(store, span_of(q->name));
+        if (q->dead_letter && !store_bind_dead_letter(store, queue, span_of(q->dead_letter), &why))
+            return blame(q->file, q->line, &why, err);
+    }
+    for (size_t i = 0; i < resources->topic_count; i++) {
+        if (!add_topic(store, &resources->topics[i], err))
+            return false;
+    }
+    return true;
+}
