@@ -1,6 +1,20 @@
 /*
  * envelope - how a payload becomes a CMQ body: raw, base64, CloudEvents (RULES 2)
  *
+ * CloudEvents are version 1.0, JSON, structured mode. What unwraps them (unwrap.h) gives back every
+ * byte, so the payload goes
+ *     no member              when it is empty
+ *     data, as it is         when it is JSON and the content type says JSON or there is none; white
+ *                            space around the value goes along
+ *     data, as a string      when it is other UTF-8 text without NUL and the content type does not
+ *                            say JSON
+ *     data_base64            otherwise
+ * datacontenttype is the message's content type. Where it has none, it is application/json,
+ * text/plain or application/octet-stream after the above, and "mqttuntyped":true says so. User
+ * properties are one JSON object in the string mqttuser: {"key":"value"}, and {"key":["a","b"]} for
+ * a key that comes more than once (values in order). The user property cmqgwvia, which names the
+ * gateways a message came through, becomes the attribute of that name, with this one added.
+ *
  * Pure; any thread.
  */
 #ifndef MAPPING_ENVELOPE_H
@@ -8,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "mapping/jsonview.h"
 #include "mqtt/message.h"
 
 enum envelope_kind { ENVELOPE_RAW, ENVELOPE_BASE64, ENVELOPE_CLOUDEVENTS };
@@ -15,17 +30,21 @@ enum envelope_kind { ENVELOPE_RAW, ENVELOPE_BASE64, ENVELOPE_CLOUDEVENTS };
 /* What CloudEvents say beside the message. */
 struct envelope_context {
     struct span gateway;
-    uint64_t id; /* the delivery's spool number: the event id is "GATEWAY-ID" */
+    uint64_t id;                /* the delivery's spool number: the event id is "GATEWAY-ID" */
+    struct jsonview_once *json; /* the payload's, shared with templates; NULL: none */
 };
 
 /*
  * Appends the body for CMQ. False and err ("raw_not_utf8: ...", "raw_nul: ...", "raw_empty: ...",
- * "raw_at: ...", "too_large: ...") when CMQ cannot carry it unchanged; out's ceiling is the size
- * limit. CloudEvents 1.0 JSON, structured mode: `data` holds JSON payloads as JSON, byte for byte
- * as they came, other UTF-8 text as a string; everything else goes as data_base64.
+ * "raw_at: ...", "base64_empty: ...", "too_large: ...", "property_not_utf8: ...") when CMQ cannot
+ * carry it unchanged; then out's content is of no use. out's ceiling is the size limit; besides, a
+ * body whose URL-encoded form cannot fit a POST (CMQ.md 1.2) is too large.
  */
 MUST_CHECK bool envelope_write(enum envelope_kind kind, const struct mqtt_message *message,
                                const struct envelope_context *context, struct buf *out,
                                struct err *err);
+
+/* Whether a content type says JSON: "application/json", "text/json; ...", "x/y+json". */
+bool envelope_type_is_json(struct span content_type);
 
 #endif

@@ -10,6 +10,7 @@
 
 struct reader {
     const char *at, *end;
+    int max_depth;
 };
 
 static bool is_space(char c)
@@ -139,7 +140,7 @@ static bool take_value(struct reader *r, int depth)
     case '{':
     case '[': {
         bool object = *r->at++ == '{';
-        return depth < JSONVIEW_MAX_DEPTH && take_items(r, object, depth + 1);
+        return depth < r->max_depth && take_items(r, object, depth + 1);
     }
     case 't':
         return take_word(r, "true");
@@ -171,12 +172,13 @@ static enum jsonview_kind kind_of(char first)
     }
 }
 
-bool jsonview_parse(struct span text, struct jsonview *view)
+bool jsonview_parse(struct span text, int max_depth, struct jsonview *view)
 {
+    CHECK(max_depth <= JSONVIEW_MAX_WRAPPED_DEPTH);
     *view = (struct jsonview){0};
     if (text.len == 0)
         return false;
-    struct reader r = {text.ptr, text.ptr + text.len};
+    struct reader r = {text.ptr, text.ptr + text.len, max_depth};
     skip_space(&r);
     const char *from = r.at;
     if (!take_value(&r, 0))
@@ -187,6 +189,15 @@ bool jsonview_parse(struct span text, struct jsonview *view)
         return false;
     *view = (struct jsonview){kind_of(*from), {from, len}};
     return true;
+}
+
+struct jsonview jsonview_payload(struct jsonview_once *once, struct span payload)
+{
+    if (!once->tried) {
+        once->tried = true;
+        jsonview_parse(payload, JSONVIEW_MAX_DEPTH, &once->view);
+    }
+    return once->view;
 }
 
 /* From here on the text was checked. */
@@ -252,6 +263,17 @@ bool jsonview_next(struct jsonview in, size_t *at, struct jsonview *key, struct 
     *value = take_view(&p, end);
     *at = (size_t)(p - in.text.ptr);
     return value->kind != JSONVIEW_NONE;
+}
+
+struct span jsonview_padded(struct jsonview member)
+{
+    /* A member stands between ':' and ',' or '}', so neither loop leaves the object. */
+    const char *from = member.text.ptr, *to = from + member.text.len;
+    while (is_space(from[-1]))
+        from--;
+    while (is_space(*to))
+        to++;
+    return (struct span){from, (size_t)(to - from)};
 }
 
 static unsigned hex4(const char *p)

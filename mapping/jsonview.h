@@ -11,7 +11,8 @@
 
 #include "base/buf.h"
 
-enum { JSONVIEW_MAX_DEPTH = 256 }; /* arrays and objects inside each other */
+/* Arrays and objects inside each other: in a payload, and in what wraps one. */
+enum { JSONVIEW_MAX_DEPTH = 256, JSONVIEW_MAX_WRAPPED_DEPTH = 260 };
 
 enum jsonview_kind {
     JSONVIEW_NONE, /* a zeroed view: no value */
@@ -29,10 +30,21 @@ struct jsonview {
 };
 
 /*
- * Whether text is exactly one JSON value, white space around it allowed: strict, valid UTF-8, not
- * deeper than JSONVIEW_MAX_DEPTH. *view becomes that value, or none.
+ * Whether text is exactly one JSON value, white space around it allowed: strict, valid UTF-8, with
+ * at most max_depth arrays and objects inside each other (at most JSONVIEW_MAX_WRAPPED_DEPTH).
+ * *view becomes that value, or none.
  */
-bool jsonview_parse(struct span text, struct jsonview *view);
+bool jsonview_parse(struct span text, int max_depth, struct jsonview *view);
+
+/*
+ * A payload that is parsed when somebody first asks, and once: zero it for each new payload. Gives
+ * the value, or none when it is not JSON.
+ */
+struct jsonview_once {
+    bool tried;
+    struct jsonview view;
+};
+struct jsonview jsonview_payload(struct jsonview_once *once, struct span payload);
 
 /*
  * Goes through an object's members or an array's elements: *at is 0 at first. False when there is
@@ -46,6 +58,9 @@ bool jsonview_member(struct jsonview object, struct span name, struct jsonview *
 /* Whether text is a JSON pointer (RFC 6901), and what it points at; false: nothing there. */
 bool jsonview_pointer_ok(struct span pointer);
 bool jsonview_at(struct jsonview root, struct span pointer, struct jsonview *value);
+
+/* A member's value (of jsonview_member or jsonview_next) with the white space around it. */
+struct span jsonview_padded(struct jsonview member);
 
 /*
  * The text of a string. When nothing in it is escaped, *text is the place itself; otherwise it is

@@ -7,9 +7,24 @@
  *
  * The broker may send a copy of a message for each subscription it matches. A copy that names its
  * subscriptions is planned only for rules listening through them; one that names none, or only
- * unknown ones (queued for an earlier configuration), is planned for every rule.
+ * unknown ones (queued for an earlier configuration), is planned for every rule. Where several of a
+ * rule's filters match, the first one counts, so that a rule plans a message once however many
+ * copies of it come.
  *
- * Pure but for the sink; any thread, a sink each.
+ * The reason of a dead letter begins with one of these codes; a sentence follows.
+ *     template_missing    a placeholder has no value and no default
+ *     template_value      a value cannot be text: an object or array, half a surrogate pair, too
+ * long template_too_large  the text of a template is too long for anything name_invalid,
+ * name_too_long                          of the queue or topic route_empty, route_invalid,
+ * route_too_long, route_unsafe (replace = "reject") tag_empty, tag_invalid, tag_too_long
+ *     topic_invalid, topic_unsafe                          of a reverse rule's MQTT topic
+ *     raw_empty, raw_at, raw_nul, raw_not_utf8             body = "raw" cannot carry the payload
+ *     base64_empty                                         nor can body = "base64" an empty one
+ *     property_not_utf8                                    body = "cloudevents" cannot carry it
+ *     too_large           the body is above what CMQ takes
+ *     event_invalid       what payload = "cloudevents" should unwrap is none
+ *
+ * Pure but for the sink and a dead letter's died_ms, the time of day; any thread, a sink each.
  */
 #ifndef MAPPING_PLAN_H
 #define MAPPING_PLAN_H
@@ -22,10 +37,11 @@ struct plan_sink {
     void *ctx;
     /* A number for the next delivery. */
     uint64_t (*next_id)(void *ctx);
-    /* Gives a delivery of this rule's target, complete with id, lane, age and flags. */
+    /* Gives a delivery of this rule's target, complete with id, lane, age and flags. All those of a
+     * rule come one after the other, once all could be made. */
     void (*delivery)(void *ctx, const struct forward_rule *rule, size_t target,
                      struct delivery *delivery);
-    /* Gives a dead letter: the rule matched and could not be carried out. */
+    /* Gives a dead letter without a number: the rule matched and could not be carried out. */
     void (*dead)(void *ctx, const struct forward_rule *rule, struct dead_letter *letter);
     /* The rule matched; before its deliveries. May be NULL. */
     void (*matched)(void *ctx, const struct forward_rule *rule, const struct filter *filter,
@@ -36,7 +52,7 @@ struct plan_sink {
 };
 
 struct plan_result {
-    size_t matched; /* rules that applied */
+    size_t matched; /* rules that applied, those that gave a dead letter included */
     size_t deliveries;
     size_t dead;
     size_t retained_skipped; /* rules that would have matched but skip retained copies */

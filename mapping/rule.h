@@ -78,8 +78,9 @@ struct rule_subscription {
     char *filter;  /* plain, without $share */
     int qos;       /* the highest of its rules */
     bool retained; /* some rule of it wants retained copies */
-    bool covered;  /* another subscription's filter covers it: not needed where the broker knows no
-                      subscription identifiers */
+    bool covered;  /* another subscription's filter covers it, at no lower qos, and wants retained
+                      copies if this one does: not needed where the broker knows no subscription
+                      identifiers */
     uint32_t id;   /* set by ruleset_number; 0 before */
 };
 
@@ -93,6 +94,7 @@ struct ruleset {
     size_t reverse_count;
     struct rule_subscription *subscriptions; /* distinct plain filters, in order of appearance */
     size_t subscription_count;
+    struct rule_subscription **by_id; /* the same in order of id; ruleset_number's, else NULL */
     struct matcher *matcher;
     char **files; /* names that rules point to */
     size_t file_count;
@@ -100,6 +102,9 @@ struct ruleset {
 
 /* Builds subscriptions and matcher from the rules. Once, after the rules are complete. */
 void ruleset_seal(struct ruleset *set);
+
+/* The subscription with this id, or NULL; NULL also before ruleset_number. */
+const struct rule_subscription *ruleset_subscription(const struct ruleset *set, uint32_t id);
 
 /*
  * Gives each subscription its identifier: the one that known() says its filter had before (0:

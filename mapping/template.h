@@ -72,9 +72,8 @@ struct template_scope {
     bool replace_reject;      /* TEMPLATE_ROUTE: such a value is an error instead */
     struct jsonview envelope; /* what {ce:...} reads: an object; zeroed: nothing */
 
-    struct jsonview json; /* template's: the payload, checked at first use */
-    bool json_tried;
-    struct buf scratch; /* template's: a value being worked on */
+    struct jsonview_once json; /* payload, parsed at first use */
+    struct buf scratch;        /* template's: a value being worked on */
 };
 void template_scope_fini(struct template_scope *scope);
 

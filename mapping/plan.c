@@ -1,0 +1,276 @@
+/*
+ * plan - see plan.h
+ *
+ * A rule's deliveries are all made before the first is given away, so that a target that cannot be
+ * made leaves nothing behind. One pair of buffers serves the whole message.
+ */
+#include "mapping/plan.h"
+
+#include "base/clock.h"
+#include "mapping/destination.h"
+#include "mapping/matcher.h"
+#include "mapping/origin.h"
+
+enum {
+    PLAN_HITS = 64,                      /* matching rules that need no memory of their own */
+    PLAN_MAX_DESTINATION = 16 * 1024,    /* name, route and tags, and a value on its way to one */
+    PLAN_MAX_ORIGIN = 128 * 1024 * 1024, /* 64 user properties of 128 KiB, each byte escaped */
+};
+
+struct planning {
+    const struct ruleset *set;
+    const struct mqtt_message *message;
+    const struct plan_sink *sink;
+    struct plan_result result;
+    struct template_scope scope;
+    struct buf body;        /* of the rule at hand */
+    struct buf text;        /* values of the target at hand */
+    struct buf destination; /* of the target at hand */
+};
+
+static void skip(const struct planning *p, const struct forward_rule *rule, const char *reason)
+{
+    if (p->sink->skipped)
+        p->sink->skipped(p->sink->ctx, rule, reason);
+}
+
+/* Whether a copy of the message that this rule's filter asked for is the one at hand. */
+static bool listens(const struct planning *p, const struct rule_from *from)
+{
+    const struct mqtt_message *m = p->message;
+    bool any_known = false;
+    for (size_t i = 0; i < m->subscription_id_count; i++) {
+        const struct rule_subscription *s = ruleset_subscription(p->set, m->subscription_ids[i]);
+        if (s == &p->set->subscriptions[from->subscription])
+            return true;
+        any_known = any_known || s;
+    }
+    return !any_known;
+}
+
+/* Renders a template to the text buffer; *at is where it begins there. */
+static bool render(struct planning *p, const struct template *t, size_t *at, struct err *err)
+{
+    *at = p->text.len;
+    return template_render(t, &p->scope, &p->text, err);
+}
+
+/* Fills p->destination with the target's canonical text. */
+static bool make_destination(struct planning *p, const struct rule_target *target, struct err *err)
+{
+    size_t name, route = 0, tags[CMQ_MAX_TAGS + 1];
+    buf_clear(&p->text);
+    buf_clear(&p->destination);
+    if (!render(p, target->name, &name, err) ||
+        (target->route && !render(p, target->route, &route, err)))
+        return false;
+    size_t name_end = target->route ? route : p->text.len;
+    tags[0] = p->text.len;
+    for (size_t i = 0; i < target->tag_count; i++) {
+        if (!render(p, target->tags[i], &tags[i], err))
+            return false;
+        tags[i + 1] = p->text.len;
+    }
+    struct span text = buf_span(&p->text); /* it no longer moves */
+    struct destination d = {
+        .is_topic = target->is_topic,
+        .name = span_slice(text, name, name_end - name),
+        .delay_s = target->delay_s,
+        .has_route = target->route != NULL,
+        .route = span_slice(text, route, target->route ? tags[0] - route : 0),
+        .tag_count = target->tag_count,
+    };
+    for (size_t i = 0; i < target->tag_count; i++)
+        d.tags[i] = span_slice(text, tags[i], tags[i + 1] - tags[i]);
+    CHECK(destination_format(&d, &p->destination)); /* its parts passed their limits */
+    return true;
+}
+
+/* Makes the body, once for a rule; a CloudEvent once for each target, for its id. */
+static bool make_body(struct planning *p, const struct forward_rule *rule, uint64_t id,
+                      struct err *err)
+{
+    if (p->body.len > 0 && rule->body != ENVELOPE_CLOUDEVENTS)
+        return true;
+    struct envelope_context context = {p->scope.gateway, id, &p->scope.json};
+    buf_clear(&p->body);
+    return envelope_write(rule->body, p->message, &context, &p->body, err);
+}
+
+static uint32_t flags_of(const struct forward_rule *rule)
+{
+    return (rule->strict ? DELIVERY_STRICT : 0U) |
+           (rule->accept_unrouted ? DELIVERY_ACCEPT_UNROUTED : 0U);
+}
+
+static struct delivery *make_delivery(struct planning *p, const struct forward_rule *rule,
+                                      const struct rule_target *target, struct err *err)
+{
+    if (!make_destination(p, target, err))
+        return NULL;
+    uint64_t id = p->sink->next_id(p->sink->ctx);
+    if (!make_body(p, rule, id, err))
+        return NULL;
+    struct span destination = buf_span(&p->destination);
+    struct delivery *d = delivery_new(p->scope.rule, destination, buf_span(&p->body));
+    d->id = id;
+    d->lane = destination_lane(destination, rule->strict);
+    d->received_ms = p->message->received_ms;
+    d->expires_ms = rule->max_age_ms > 0 ? d->received_ms + rule->max_age_ms : 0;
+    d->flags = flags_of(rule);
+    return d;
+}
+
+static void give_dead(struct planning *p, const struct forward_rule *rule, const struct err *err)
+{
+    struct buf origin = BUF_INIT(PLAN_MAX_ORIGIN);
+    CHECK(origin_write(p->message, &origin));
+    struct span none = {NULL, 0};
+    struct dead_letter *letter = dead_letter_new(p->scope.rule, span_of(err->text), none,
+                                                 buf_span(&origin), p->message->payload);
+    buf_fini(&origin);
+    letter->received_ms = p->message->received_ms;
+    letter->died_ms = clock_unix_ms();
+    letter->flags = flags_of(rule);
+    letter->direction = DEAD_UP;
+    p->result.dead++;
+    p->sink->dead(p->sink->ctx, rule, letter);
+}
+
+/* Gives the deliveries in the order of the targets, or frees them. */
+static void give_all(struct planning *p, const struct forward_rule *rule, struct delivery *made,
+                     bool keep)
+{
+    for (size_t target = 0; made; target++) {
+        struct delivery *next = made->next;
+        made->next = NULL;
+        if (keep) {
+            p->result.deliveries++;
+            p->sink->delivery(p->sink->ctx, rule, target, made);
+        } else {
+            free(made);
+        }
+        made = next;
+    }
+}
+
+static void carry_out(struct planning *p, const struct forward_rule *rule)
+{
+    struct err err;
+    struct delivery *made = NULL, **tail = &made;
+    bool ok = true;
+    buf_clear(&p->body);
+    for (size_t i = 0; ok && i < rule->target_count; i++) {
+        *tail = make_delivery(p, rule, &rule->targets[i], &err);
+        ok = *tail != NULL;
+        if (ok)
+            tail = &(*tail)->next;
+    }
+    give_all(p, rule, made, ok);
+    if (!ok)
+        give_dead(p, rule, &err);
+}
+
+/* Plans a rule of which `from` is the first filter that matches. Returns whether it applied. */
+static bool plan_rule(struct planning *p, const struct forward_rule *rule, size_t from)
+{
+    const struct filter *filter = rule->from[from].filter;
+    struct topic_captures captures;
+    if (!listens(p, &rule->from[from])) {
+        skip(p, rule, "this copy of the message came for another subscription");
+        return false;
+    }
+    if (rule->skip_retained && p->message->retain) {
+        p->result.retained_skipped++;
+        skip(p, rule, "it skips retained copies (retained = \"skip\")");
+        return false;
+    }
+    CHECK(topic_match(span_of(filter->plain), p->message->topic, &captures));
+    p->result.matched++;
+    if (p->sink->matched)
+        p->sink->matched(p->sink->ctx, rule, filter, &captures);
+    p->scope.filter = filter;
+    p->scope.captures = &captures;
+    p->scope.rule = span_of(rule->name);
+    p->scope.replace = span_of(rule->replace);
+    p->scope.replace_reject = rule->replace_reject;
+    carry_out(p, rule);
+    return true;
+}
+
+/* The rules [from, to) have no filter that matches. */
+static void skip_unmatched(struct planning *p, size_t from, size_t to)
+{
+    for (size_t i = from; p->sink->skipped && i < to; i++)
+        skip(p, &p->set->forward[i], "no filter of it matches the topic");
+}
+
+static void plan_hits(struct planning *p, const struct matcher_hit *hits, size_t count)
+{
+    size_t next = 0; /* rules below are accounted for */
+    const struct forward_rule *final = NULL;
+    for (size_t i = 0; i < count && !final; i++) {
+        const struct forward_rule *rule = &p->set->forward[hits[i].rule];
+        skip_unmatched(p, next, hits[i].rule);
+        next = hits[i].rule + 1;
+        if (plan_rule(p, rule, hits[i].from) && rule->final)
+            final = rule;
+    }
+    if (!final) {
+        skip_unmatched(p, next, p->set->forward_count);
+        return;
+    }
+    struct err reason;
+    err_set(&reason, "rule \"%s\" above it matched and is final", final->name);
+    for (; p->sink->skipped && next < p->set->forward_count; next++)
+        skip(p, &p->set->forward[next], reason.text);
+}
+
+static void plan_all(struct planning *p)
+{
+    struct matcher_hit few[PLAN_HITS], *hits = few;
+    size_t room = PLAN_HITS, count;
+    while ((count = matcher_find(p->set->matcher, p->message->topic, hits, room)) > room) {
+        room = count;
+        hits = check_alloc(calloc(room, sizeof *hits));
+    }
+    plan_hits(p, hits, count);
+    if (hits != few)
+        free(hits);
+}
+
+static void plan_one(struct planning *p, const struct forward_rule *rule)
+{
+    for (size_t i = 0; i < rule->from_count; i++) {
+        if (topic_match(span_of(rule->from[i].filter->plain), p->message->topic, NULL)) {
+            plan_rule(p, rule, i);
+            return;
+        }
+    }
+    skip(p, rule, "no filter of it matches the topic");
+}
+
+struct plan_result plan_message(const struct ruleset *set, const struct mqtt_message *message,
+                                const struct forward_rule *only, const struct plan_sink *sink)
+{
+    struct planning p = {
+        .set = set,
+        .message = message,
+        .sink = sink,
+        .scope = {.message = message,
+                  .gateway = span_of(set->gateway),
+                  .payload = message->payload},
+        .body = BUF_INIT(CMQ_MAX_BODY_BYTES),
+        .text = BUF_INIT(PLAN_MAX_DESTINATION),
+        .destination = BUF_INIT(PLAN_MAX_DESTINATION),
+    };
+    if (only)
+        plan_one(&p, only);
+    else
+        plan_all(&p);
+    template_scope_fini(&p.scope);
+    buf_fini(&p.body);
+    buf_fini(&p.text);
+    buf_fini(&p.destination);
+    return p.result;
+}

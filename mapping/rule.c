@@ -1,0 +1,185 @@
+/* rule - see rule.h. */
+#include "mapping/rule.h"
+
+#include "mapping/matcher.h"
+
+#include <uthash.h>
+
+enum { MQTT_MAX_SUBSCRIPTION_ID = 268435455 }; /* MQTT 5.0 s. 3.8.2.1.2 */
+
+struct known_filter {
+    UT_hash_handle hh;
+    size_t index; /* into subscriptions */
+};
+
+/* Counts of `from` entries over all rules: as many subscriptions as there can be. */
+static size_t count_filters(const struct ruleset *set)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < set->forward_count; i++)
+        n += set->forward[i].from_count;
+    return n;
+}
+
+static void subscribe(struct ruleset *set, struct known_filter **known, struct known_filter *spare,
+                      const struct forward_rule *rule, struct rule_from *from)
+{
+    const char *plain = from->filter->plain;
+    struct known_filter *k;
+    HASH_FIND_STR(*known, plain, k);
+    if (!k) {
+        k = &spare[set->subscription_count];
+        k->index = set->subscription_count++;
+        set->subscriptions[k->index] =
+            (struct rule_subscription){.filter = span_dup(span_of(plain))};
+        HASH_ADD_KEYPTR(hh, *known, plain, strlen(plain), k);
+    }
+    struct rule_subscription *s = &set->subscriptions[k->index];
+    from->subscription = k->index;
+    s->retained = s->retained || !rule->skip_retained;
+    if (rule->qos > s->qos)
+        s->qos = rule->qos;
+}
+
+static void make_subscriptions(struct ruleset *set)
+{
+    size_t room = count_filters(set);
+    struct known_filter *known = NULL, *spare = check_alloc(calloc(room + 1, sizeof *spare));
+    set->subscriptions = check_alloc(calloc(room + 1, sizeof *set->subscriptions));
+    for (size_t i = 0; i < set->forward_count; i++) {
+        struct forward_rule *rule = &set->forward[i];
+        for (size_t k = 0; k < rule->from_count; k++)
+            subscribe(set, &known, spare, rule, &rule->from[k]);
+    }
+    HASH_CLEAR(hh, known);
+    free(spare);
+}
+
+static bool is_covered(const struct ruleset *set, size_t index, const struct matcher_hit *hits,
+                       size_t count)
+{
+    const struct rule_subscription *s = &set->subscriptions[index];
+    for (size_t i = 0; i < count; i++) {
+        const struct rule_subscription *other = &set->subscriptions[hits[i].rule];
+        if (hits[i].rule != index && other->qos >= s->qos && other->retained >= s->retained)
+            return true;
+    }
+    return false;
+}
+
+/* A matcher over the subscriptions finds those that cover one; two never cover each other in it. */
+static void mark_covered(struct ruleset *set)
+{
+    struct matcher *m = matcher_new();
+    for (size_t i = 0; i < set->subscription_count; i++)
+        matcher_add(m, span_of(set->subscriptions[i].filter), (uint32_t)i, 0);
+    matcher_seal(m);
+    size_t room = set->subscription_count + 1;
+    struct matcher_hit *hits = check_alloc(calloc(room, sizeof *hits));
+    for (size_t i = 0; i < set->subscription_count; i++) {
+        struct span filter = span_of(set->subscriptions[i].filter);
+        size_t count = matcher_find(m, filter, hits, room);
+        set->subscriptions[i].covered = is_covered(set, i, hits, count);
+    }
+    free(hits);
+    matcher_free(m);
+}
+
+void ruleset_seal(struct ruleset *set)
+{
+    CHECK(!set->matcher);
+    make_subscriptions(set);
+    mark_covered(set);
+    set->matcher = matcher_new();
+    for (size_t i = 0; i < set->forward_count; i++) {
+        for (size_t k = 0; k < set->forward[i].from_count; k++)
+            matcher_add(set->matcher, span_of(set->forward[i].from[k].filter->plain), (uint32_t)i,
+                        (uint32_t)k);
+    }
+    matcher_seal(set->matcher);
+}
+
+static int id_order(const void *a, const void *b)
+{
+    const struct rule_subscription *const *x = a, *const *y = b;
+    return ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+void ruleset_number(struct ruleset *set, uint32_t (*known)(void *ctx, const char *filter),
+                    bool (*used)(void *ctx, uint32_t id), void *ctx)
+{
+    set->by_id =
+        check_alloc(calloc(set->subscription_count + 1, sizeof(struct rule_subscription *)));
+    uint32_t next = 1;
+    for (size_t i = 0; i < set->subscription_count; i++) {
+        struct rule_subscription *s = &set->subscriptions[i];
+        s->id = known(ctx, s->filter);
+        if (s->id == 0) {
+            while (used(ctx, next))
+                next++;
+            s->id = next++;
+        }
+        CHECK(s->id <= MQTT_MAX_SUBSCRIPTION_ID);
+        set->by_id[i] = s;
+    }
+    qsort(set->by_id, set->subscription_count, sizeof(struct rule_subscription *), id_order);
+}
+
+const struct rule_subscription *ruleset_subscription(const struct ruleset *set, uint32_t id)
+{
+    if (!set->by_id)
+        return NULL;
+    struct rule_subscription sought = {.id = id}, *key = &sought, **found;
+    found = bsearch(&key, set->by_id, set->subscription_count, sizeof(struct rule_subscription *),
+                    id_order);
+    return found ? *found : NULL;
+}
+
+static void forward_fini(struct forward_rule *rule)
+{
+    for (size_t i = 0; i < rule->from_count; i++)
+        filter_free(rule->from[i].filter);
+    for (size_t i = 0; i < rule->target_count; i++) {
+        struct rule_target *target = &rule->targets[i];
+        template_free(target->name);
+        template_free(target->route);
+        for (size_t k = 0; k < target->tag_count; k++)
+            template_free(target->tags[k]);
+    }
+    free(rule->from);
+    free(rule->targets);
+    free(rule->name);
+    free(rule->replace);
+}
+
+static void reverse_fini(struct reverse_rule *rule)
+{
+    free(rule->name);
+    free(rule->queue);
+    free(rule->push_path);
+    free(rule->jq);
+    free(rule->dead_letter);
+    template_free(rule->to);
+}
+
+void ruleset_free(struct ruleset *set)
+{
+    if (!set)
+        return;
+    for (size_t i = 0; i < set->forward_count; i++)
+        forward_fini(&set->forward[i]);
+    for (size_t i = 0; i < set->reverse_count; i++)
+        reverse_fini(&set->reverse[i]);
+    for (size_t i = 0; i < set->subscription_count; i++)
+        free(set->subscriptions[i].filter);
+    for (size_t i = 0; i < set->file_count; i++)
+        free(set->files[i]);
+    free(set->gateway);
+    free(set->forward);
+    free(set->reverse);
+    free(set->subscriptions);
+    free(set->by_id);
+    free(set->files);
+    matcher_free(set->matcher);
+    free(set);
+}
