@@ -118,6 +118,11 @@ class CmqClient:
         self._exchange("POST", "/local/faults", json.dumps(entries),
                        {"Content-Type": "application/json"})
 
+    def fault_hits(self):
+        """How often each entry of the script was met, in its order."""
+        script = self._exchange("GET", "/local/faults")
+        return [entry["hits"] for entry in script]
+
     def reset(self):
         self._exchange("POST", "/local/reset", "")
 
@@ -129,7 +134,5 @@ class CmqClient:
 
     def counts(self, queue):
         """The queue's messages: all that are not deleted."""
-        for entry in self.state()["queues"]:
-            if entry["name"] == queue:
-                return entry["active"] + entry["inactive"] + entry["delayed"]
-        raise KeyError(queue)
+        entry = self.state()["queues"][queue]
+        return entry["active"] + entry["inactive"] + entry["delayed"]

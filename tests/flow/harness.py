@@ -194,22 +194,21 @@ class Broker(Process):
 
 
 class CmqLocal(Process):
-    """cmqlocal; keeps its port over restarts, and its messages when data is set."""
+    """cmqlocal; keeps its port over restarts, but not its messages."""
 
-    def __init__(self, test, resources, data=False):
+    def __init__(self, test, resources):
         self.path = os.path.join(test.folder, "cmqlocal.cfg")
         with open(self.path, "w", encoding="utf-8") as config:
             config.write(config_text({
                 "cmq": {"secret_id": test.secret_id, "secret_key": test.secret_key},
                 "resources": resources}))
-        self.keep = ["--data", os.path.join(test.folder, "cmqlocal.data")] if data else []
         self.port = 0
         self.credentials = (test.secret_id, test.secret_key)
         super().__init__(test, "cmqlocal", [])
 
     def start(self):
         self.argv = [os.path.join(BIN, "cmqlocal"), "-c", self.path, "--listen",
-                     f"127.0.0.1:{self.port}"] + self.keep
+                     f"127.0.0.1:{self.port}"]
         self.launch()
         self.port = int(self.wait_log(r"listening on http://127\.0\.0\.1:(\d+)")[1])
         return self
@@ -250,12 +249,22 @@ class Gateway(Process):
 
     def dead_letters(self):
         """All of them, oldest first, each with its body."""
-        letters = json.loads(self.command("dead-letters", "list", "--json"))
-        return [json.loads(self.command("dead-letters", "show", str(letter["id"]), "--json"))
-                for letter in letters]
+        return [json.loads(line)
+                for line in self.command("dead-letters", "export").splitlines()]
 
     def spool_stat(self):
         return json.loads(self.command("spool", "stat", "--json"))
+
+
+class LoadCloser:
+    """Ends a publisher that a failed test has left."""
+
+    def __init__(self, load):
+        self.load = load
+
+    def close(self):
+        self.load.kill()
+        self.load.communicate()
 
 
 class FlowTest(unittest.TestCase):
@@ -292,12 +301,12 @@ class FlowTest(unittest.TestCase):
         self.broker = Broker(self, **settings).start()
         return self.broker
 
-    def start_cmq(self, queues=(), topics=(), data=False):
+    def start_cmq(self, queues=(), topics=()):
         """Queues by name or as groups. self.cmq is a client of it."""
         resources = {"queues": [q if isinstance(q, dict) else {"name": q} for q in queues]}
         if topics:
             resources["topics"] = list(topics)
-        self.local = CmqLocal(self, resources, data).start()
+        self.local = CmqLocal(self, resources).start()
         self.cmq = self.opened(self.local.client())
         return self.local
 
@@ -325,3 +334,19 @@ class FlowTest(unittest.TestCase):
         """Waits until at least count messages have come to the queue."""
         wait_until(lambda: f"{queue} has {count} messages (it has {self.cmq.counts(queue)})",
                    lambda: self.cmq.counts(queue) >= count, patience, pause=0.1)
+
+    def publish_load(self, count, topic, wait=True, **options):
+        """bench_publish: numbered messages, fast. Its Popen when it is not waited for."""
+        words = [os.path.join(BIN, "bench_publish"), "--port", str(self.broker.port),
+                 "--count", str(count), "--topic", topic]
+        for name, value in options.items():
+            words += ["--" + name.replace("_", "-"), str(value)]
+        load = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.closing.append(LoadCloser(load))
+        if wait:
+            self.finish_load(load)
+        return load
+
+    def finish_load(self, load, patience=120):
+        output = load.communicate(timeout=patience)[0]
+        self.assertEqual(load.returncode, 0, output)
