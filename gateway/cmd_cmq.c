@@ -30,7 +30,7 @@ static bool session_open(struct session *s, const struct command_line *line)
     *s = (struct session){.line = line,
                           .handles = BUF_INIT(CMQ_MAX_BATCH * (CMQ_MAX_HANDLE_BYTES + 1))};
     struct err err;
-    s->config = command_config(line);
+    s->config = command_config_by_hand(line);
     if (!s->config)
         return false;
     s->pump = pump_new(&err);
@@ -89,7 +89,7 @@ static bool name_ok(const struct command_line *line, const char *what, const cha
     const char *why;
     if (cmq_name_ok(span_of(name), &why))
         return true;
-    command_usage(line, "%s '%s' is not valid: %s", what, name, why);
+    command_usage(line, "%s '%.200s' is not valid: %s", what, name, why);
     return false;
 }
 
@@ -104,25 +104,31 @@ static void print_msg_id(struct session *s, const struct cmq_reply *reply)
     }
 }
 
-/* Sends or publishes a body: the second word, or else stdin. */
+/* Reads a body from the command line or stdin. False, and said so, when there is none to be had. */
+static bool read_body(const struct command_line *line, struct buf *input, struct span *body)
+{
+    *body = span_of(line->argv[optind + 1]);
+    if (!body->ptr) {
+        if (!command_read(line, "-", input))
+            return false;
+        *body = buf_span(input);
+    }
+    if (!body->len)
+        command_failed(line, "the body is empty: CMQ does not take that");
+    return body->len > 0;
+}
+
+/* Sends or publishes. The configuration comes first: nobody types a body for nothing. */
 static int deliver(const struct command_line *line, struct cmq_request *request)
 {
     struct buf input = BUF_INIT(CMQ_MAX_BODY_BYTES);
-    struct span body = span_of(line->argv[optind + 1]);
-    struct session s = {0};
-    bool ok = true;
-    if (!body.ptr) {
-        ok = command_read(line, "-", &input);
-        body = buf_span(&input);
-    }
-    if (ok && !body.len) {
-        command_failed(line, "the body is empty: CMQ does not take that");
-        ok = false;
-    }
+    struct span body;
+    struct session s;
     request->name = span_of(line->argv[optind]);
     request->items = &body;
     request->item_count = 1;
-    ok = ok && session_open(&s, line) && session_call(&s, request, print_msg_id);
+    bool ok = session_open(&s, line) && read_body(line, &input, &body) &&
+              session_call(&s, request, print_msg_id);
     session_close(&s);
     buf_fini(&input);
     return command_flush(line) && ok ? COMMAND_OK : COMMAND_NO;
@@ -153,12 +159,12 @@ static int cmd_publish(struct command_line *line)
             return line->status;
         if (c == 'r') {
             if (!cmq_route_ok(span_of(optarg), &why))
-                return command_usage(line, "--route '%s' is not valid: %s", optarg, why);
+                return command_usage(line, "--route '%.200s' is not valid: %s", optarg, why);
             request.has_route = true;
             request.route = span_of(optarg);
         } else {
             if (!cmq_tag_ok(span_of(optarg), &why))
-                return command_usage(line, "--tag '%s' is not valid: %s", optarg, why);
+                return command_usage(line, "--tag '%.200s' is not valid: %s", optarg, why);
             if (request.tag_count == CMQ_MAX_TAGS)
                 return command_usage(line, "a message has at most %d tags", CMQ_MAX_TAGS);
             tags[request.tag_count++] = span_of(optarg);

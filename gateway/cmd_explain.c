@@ -19,7 +19,7 @@ static bool add_user(const struct command_line *line, struct request *r, const c
     struct span s = span_of(text);
     size_t at = span_find(s, '=');
     if (at == s.len) {
-        command_usage(line, "--user wants KEY=VALUE, not '%s'", text);
+        command_usage(line, "--user wants KEY=VALUE, not '%.200s'", text);
         return false;
     }
     if (r->message.user_count == MQTT_MAX_USER_PROPERTIES) {
@@ -80,7 +80,7 @@ static bool read_options(struct command_line *line, struct request *r)
     r->message.topic = span_of(line->argv[optind]);
     const char *why;
     if (!topic_name_ok(r->message.topic, &why)) {
-        command_usage(line, "TOPIC '%s' is not valid: %s", line->argv[optind], why);
+        command_usage(line, "TOPIC '%.200s' is not valid: %s", line->argv[optind], why);
         return false;
     }
     return true;
@@ -94,7 +94,7 @@ static bool explain(const struct command_line *line, struct request *r, bool *ma
             return false;
         r->message.payload = buf_span(&r->payload);
     }
-    struct config *config = command_config(line);
+    struct config *config = command_config_by_hand(line);
     if (!config)
         return false;
     struct explanation *e = explanation_new(config, &r->message);

@@ -29,9 +29,9 @@ static int match_key(const struct command_line *line, struct span binding, struc
 {
     const char *why;
     if (!cmq_binding_key_ok(binding, &why))
-        return command_usage(line, "BINDING '%s' is not valid: %s", binding.ptr, why);
+        return command_usage(line, "BINDING '%.200s' is not valid: %s", binding.ptr, why);
     if (!cmq_route_ok(route, &why))
-        return command_usage(line, "ROUTE '%s' is not valid: %s", route.ptr, why);
+        return command_usage(line, "ROUTE '%.200s' is not valid: %s", route.ptr, why);
     return answer(line, cmq_key_match(binding, route), NULL, NULL);
 }
 
@@ -40,7 +40,7 @@ static int match_named(const struct command_line *line, struct span text, struct
     struct err err;
     struct filter *filter = filter_new(text, &err);
     if (!filter)
-        return command_usage(line, "FILTER '%s' is not valid: %s", text.ptr, err.text);
+        return command_usage(line, "FILTER '%.200s' is not valid: %s", text.ptr, err.text);
     struct topic_captures captures = {0};
     bool yes = topic_match(span_of(filter->plain), topic, &captures);
     int status = answer(line, yes, filter, &captures);
@@ -53,11 +53,11 @@ static int match_filter(const struct command_line *line, struct span filter, str
 {
     const char *why;
     if (!topic_name_ok(topic, &why))
-        return command_usage(line, "TOPIC '%s' is not valid: %s", topic.ptr, why);
+        return command_usage(line, "TOPIC '%.200s' is not valid: %s", topic.ptr, why);
     if (named)
         return match_named(line, filter, topic);
     if (!topic_filter_ok(filter, &why))
-        return command_usage(line, "FILTER '%s' is not valid: %s", filter.ptr, why);
+        return command_usage(line, "FILTER '%.200s' is not valid: %s", filter.ptr, why);
     return answer(line, topic_match(filter, topic, NULL), NULL, NULL);
 }
 

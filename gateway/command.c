@@ -2,6 +2,7 @@
 #include "gateway/command.h"
 
 #include "base/nearest.h"
+#include "gateway/print.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,16 +32,13 @@ static void print_help(const struct command_line *line, FILE *out)
             default_config);
 }
 
-/* One line on stderr; bytes that are not printable ASCII are shown as '?', for words come from
- * anywhere. */
+/* The beginning of a line on stderr. Words come from anywhere, so they are made safe to look at. */
 static void say(const struct command_line *line, const char *format, va_list args)
 {
     char text[1024];
     vsnprintf(text, sizeof(text), format, args);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    fprintf(stderr, "%s: %s", line->path, text);
+    fprintf(stderr, "%s: ", line->path);
+    print_text(stderr, span_of(text));
 }
 
 int command_usage(const struct command_line *line, const char *format, ...)
@@ -88,8 +86,9 @@ static int refuse_option(struct command_line *line, int why, const struct option
     const char *word = typed + strspn(typed, "-");
     const char *nearest = nearest_word(word, names, count);
     if (nearest)
-        return stop(line, command_usage(line, "unknown option %s (is it --%s?)", typed, nearest));
-    return stop(line, command_usage(line, "unknown option %s", typed));
+        return stop(line,
+                    command_usage(line, "unknown option %.200s (is it --%s?)", typed, nearest));
+    return stop(line, command_usage(line, "unknown option %.200s", typed));
 }
 
 /* getopt_long for a command (how: ":c:h") or a group, which ends at the first word ("+:c:h").
@@ -137,9 +136,9 @@ static const struct command *find_command(struct command_line *line, const char 
     }
     const char *nearest = nearest_word(word, names, count);
     if (nearest)
-        line->status = command_usage(line, "unknown command '%s' (is it '%s'?)", word, nearest);
+        line->status = command_usage(line, "unknown command '%.200s' (is it '%s'?)", word, nearest);
     else
-        line->status = command_usage(line, "unknown command '%s'", word);
+        line->status = command_usage(line, "unknown command '%.200s'", word);
     return NULL;
 }
 
@@ -178,7 +177,7 @@ bool command_words(const struct command_line *line, int least, int most)
     if (words < least)
         command_usage(line, "expected %s", line->command->usage);
     else if (words > most)
-        command_usage(line, "'%s' is one word too many", line->argv[optind + most]);
+        command_usage(line, "'%.200s' is one word too many", line->argv[optind + most]);
     return words >= least && words <= most;
 }
 
@@ -187,21 +186,33 @@ bool command_number(const struct command_line *line, const char *option, const c
 {
     if (span_to_u64(span_of(text), max, out) && *out >= min)
         return true;
-    command_usage(line, "%s wants a number from %" PRIu64 " to %" PRIu64 ", not '%s'", option, min,
-                  max, text);
+    command_usage(line, "%s wants a number from %" PRIu64 " to %" PRIu64 ", not '%.200s'", option,
+                  min, max, text);
     return false;
 }
 
-struct config *command_config(const struct command_line *line)
+static struct config *load(const struct command_line *line, bool warnings)
 {
     struct faults faults = {0};
     struct buf text = BUF_INIT(64 << 20);
     struct config *config = config_load(line->config, &faults);
-    faults_print(&faults, false, &text);
-    fputs(buf_str(&text), stderr);
+    if (!config || warnings) {
+        faults_print(&faults, false, &text);
+        fputs(buf_str(&text), stderr);
+    }
     buf_fini(&text);
     faults_fini(&faults);
     return config;
+}
+
+struct config *command_config(const struct command_line *line)
+{
+    return load(line, true);
+}
+
+struct config *command_config_by_hand(const struct command_line *line)
+{
+    return load(line, false);
 }
 
 bool command_read(const struct command_line *line, const char *path, struct buf *out)

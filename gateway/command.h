@@ -78,9 +78,11 @@ bool command_number(const struct command_line *line, const char *option, const c
 
 /*
  * Loads the configuration; its faults, warnings included, go to stderr. NULL when it has errors.
- * The caller frees it.
+ * The caller frees it. The second one leaves out the warnings of a configuration without errors:
+ * for work by hand, where they would be in the way each time.
  */
 struct config *command_config(const struct command_line *line);
+struct config *command_config_by_hand(const struct command_line *line);
 
 /*
  * Reads a file to its end into out, "-" being standard input. False, and said so, when it cannot be

@@ -8,8 +8,7 @@ static const struct command commands[] = {
         .summary = "the gateway itself, in the foreground",
         .help =
             "Connects to the MQTT broker and to CMQ and carries messages by the rules. Logs to\n"
-            "stderr. SIGTERM and SIGINT finish what is in flight and stop, SIGHUP reads the\n"
-            "configuration again.\n"
+            "stderr. SIGTERM and SIGINT finish what is in flight and stop.\n"
             "\n"
             "  --grace DURATION  how long stopping may take, such as 10s (the default)\n"
             "\n"

@@ -1,7 +1,6 @@
 /* replay: plans a dead letter again and exchanges it for what came of it. */
 #include "gateway/replay.h"
 
-#include "base/clock.h"
 #include "mapping/origin.h"
 #include "mapping/plan.h"
 
@@ -30,8 +29,7 @@ static void on_delivery(void *ctx, const struct forward_rule *rule, size_t targe
     (void)rule;
     (void)target;
     struct attempt *attempt = ctx;
-    if (delivery->expires_ms)
-        delivery->expires_ms += clock_unix_ms() - delivery->received_ms;
+    delivery->expires_ms = 0;
     LL_APPEND(attempt->deliveries, delivery);
 }
 
@@ -66,7 +64,6 @@ static bool plan_again(struct attempt *attempt, const struct ruleset *rules,
                        SPAN_ARG(letter->rule));
     if (!origin_read(letter->origin, letter->body, &message, &origin))
         return err_set(attempt->err, "its origin cannot be read: the state directory is damaged");
-    message.received_ms = letter->received_ms;
     message.subscription_id_count = 0; /* they were of an earlier configuration */
     const struct plan_sink sink = {
         .ctx = attempt, .next_id = next_id, .delivery = on_delivery, .dead = on_dead};

@@ -7,9 +7,9 @@
 
 /*
  * A planned letter goes back as it is. One whose planning failed is planned again by what its rule
- * says now, that rule alone; its age for max_age counts from now. Waits up to timeout_ms for a
- * running gateway. False and err (why) when it stays: its rule is gone or no longer takes it, fails
- * again, or the spool refuses.
+ * says now, that rule alone. Somebody asked for it, so its age (max_age) no longer counts. Waits up
+ * to timeout_ms for a running gateway. False and err (why) when it stays: its rule is gone, no
+ * longer takes it or fails again, or the spool refuses.
  */
 MUST_CHECK bool replay_letter(struct morgue *morgue, const struct ruleset *rules,
                               const struct dead_letter *letter, int64_t timeout_ms,
