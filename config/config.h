@@ -15,6 +15,8 @@
 #include "config/resources.h"
 #include "mapping/rule.h"
 
+struct origins;
+
 struct config_test_expect { /* NULL or -1: not asked */
     char *rule;
     char *queue;
@@ -111,6 +113,7 @@ struct config {
     struct resources resources;
     struct config_test *tests;
     size_t test_count;
+    struct origins *origins; /* config_print's */
 };
 
 /*
@@ -125,6 +128,12 @@ struct config *config_load(const char *path, struct faults *faults);
  * sections are checked as always, but none is required.
  */
 struct config *config_load_resources(const char *path, struct faults *faults);
+
+/*
+ * Loads a main file that is in memory under the given name, without its rules_dir. For tests and
+ * fuzzers.
+ */
+struct config *config_load_text(const char *name, struct span text, struct faults *faults);
 
 void config_free(struct config *config); /* NULL is fine */
 

@@ -21,4 +21,7 @@ bool secret_is_reference(struct span text);
  */
 MUST_CHECK bool secret_resolve(struct span text, struct buf *out, struct err *err);
 
+/* Whether text is an "@file:" that every user of the machine may read. */
+bool secret_is_exposed(struct span text);
+
 #endif

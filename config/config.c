@@ -1,0 +1,229 @@
+/* config - see config.h. The main file, then the rule files, then what only all together can say.
+ */
+#include "config/config.h"
+
+#include "config/checks.h"
+#include "config/list.h"
+#include "config/origins.h"
+#include "config/reader.h"
+#include "config/source.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+
+enum { MAX_PATH_BYTES = 8192 };
+
+static struct config *config_new(const char *path)
+{
+    struct config *config = check_alloc(calloc(1, sizeof *config));
+    config->path = span_dup(span_of(path));
+    config->rules = check_alloc(calloc(1, sizeof *config->rules));
+    config->origins = check_alloc(calloc(1, sizeof *config->origins));
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    option_free(&option_main_file, config); /* before the files that others point to */
+    cases_free(config);
+    resources_free(&config->resources);
+    origins_free(config->origins);
+    ruleset_free(config->rules);
+    free(config->path);
+    free(config);
+}
+
+/* Makes name the file that is being read. */
+static void begin_file(struct reader *reader, const char *name)
+{
+    struct ruleset *set = reader->config->rules;
+    set->files = list_grow(set->files, set->file_count, sizeof *set->files);
+    reader->file = set->files[set->file_count++] = span_dup(span_of(name));
+}
+
+/* "DIR/NAME" with the folder of file for DIR; name alone when it is absolute or file has none. */
+static char *join_to_file(const char *file, const char *name)
+{
+    const char *slash = strrchr(file, '/');
+    struct buf path = BUF_INIT(MAX_PATH_BYTES);
+    if (slash && *name != '/')
+        buf_add(&path, span_make(file, (size_t)(slash - file) + 1));
+    buf_add_str(&path, name);
+    return buf_take(&path);
+}
+
+static int is_rule_file(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && len > 4 && strcmp(entry->d_name + len - 4, ".cfg") == 0;
+}
+
+static int compare_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void read_rule_file(struct reader *reader, const char *path)
+{
+    struct source source;
+    begin_file(reader, path);
+    if (source_read(&source, path, reader->faults)) {
+        const config_setting_t *root = config_root_setting(&source.tree);
+        reader_group(reader, &option_rule_file, root, 1, reader->config);
+    } else {
+        reader->incomplete = true;
+    }
+    source_fini(&source);
+}
+
+static void read_rules_dir(struct reader *reader, const config_t *main_tree)
+{
+    const char *dir = reader->config->gateway.rules_dir;
+    struct dirent **entries;
+    int count = scandir(dir, &entries, is_rule_file, compare_bytes);
+    if (count < 0) {
+        const config_setting_t *setting = config_lookup(main_tree, "gateway.rules_dir");
+        reader_fault_at(reader, reader_line(setting), "gateway.rules_dir: cannot read %s: %s", dir,
+                        strerror(errno));
+        reader->incomplete = true;
+        return;
+    }
+    bool slash = *dir && dir[strlen(dir) - 1] == '/';
+    for (int i = 0; i < count; i++) {
+        struct buf path = BUF_INIT(MAX_PATH_BYTES);
+        buf_printf(&path, "%s%s%s", dir, slash ? "" : "/", entries[i]->d_name);
+        read_rule_file(reader, buf_str(&path));
+        buf_fini(&path);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/* The line of the main file's setting, or of the section that should have it. */
+static int main_line(const config_t *tree, const char *section, const char *name)
+{
+    const config_setting_t *group = config_lookup(tree, section);
+    if (!group)
+        return 1;
+    return config_setting_is_group(group) ? reader_member_line(group, name) : reader_line(group);
+}
+
+/* Whether some rule sends to, or takes from, CMQ by requests. */
+static bool uses_cmq(const struct ruleset *set)
+{
+    if (set->forward_count > 0)
+        return true;
+    for (size_t i = 0; i < set->reverse_count; i++) {
+        const struct reverse_rule *rule = &set->reverse[i];
+        if (rule->queue || (rule->dead_letter && *rule->dead_letter))
+            return true;
+    }
+    return false;
+}
+
+static const struct reverse_rule *first_push(const struct ruleset *set)
+{
+    for (size_t i = 0; i < set->reverse_count; i++) {
+        if (set->reverse[i].push_path)
+            return &set->reverse[i];
+    }
+    return NULL;
+}
+
+/* Whether a setting is left empty, on purpose or by not being there; not when it is at fault. */
+static bool is_empty(const config_t *tree, const char *section, const char *name)
+{
+    const config_setting_t *group = config_lookup(tree, section);
+    const config_setting_t *setting =
+        group && config_setting_is_group(group) ? config_setting_get_member(group, name) : NULL;
+    return !setting || (config_setting_type(setting) == CONFIG_TYPE_STRING &&
+                        *config_setting_get_string(setting) == '\0');
+}
+
+/* What sections of the main file mean to each other and to the rules. */
+static void check_sections(struct reader *reader, const config_t *tree)
+{
+    static const char *const account[] = {"endpoint", "secret_id", "secret_key"};
+    const struct config *config = reader->config;
+    bool cmq = uses_cmq(config->rules) || *config->cmq.endpoint;
+    for (size_t i = 0; cmq && i < OPTION_COUNT(account); i++) {
+        if (is_empty(tree, "cmq", account[i]))
+            reader_fault_at(reader, main_line(tree, "cmq", account[i]),
+                            "cmq.%s is required when rules use CMQ", account[i]);
+    }
+    if (*config->mqtt.tls.key && !*config->mqtt.tls.cert)
+        reader_fault_at(reader, main_line(tree, "mqtt.tls", "key"),
+                        "mqtt.tls.key needs mqtt.tls.cert");
+    if (*config->admin.listen && !listen_is_loopback(span_of(config->admin.listen)) &&
+        is_empty(tree, "admin", "token"))
+        reader_fault_at(reader, main_line(tree, "admin", "listen"),
+                        "admin.listen is not a loopback address, so admin.token is required");
+    const struct reverse_rule *push = first_push(config->rules);
+    if (push && is_empty(tree, "push", "listen"))
+        faults_add(reader->faults, FAULT_ERROR, push->file, push->line,
+                   "a rule that takes pushes needs push.listen in the main file");
+}
+
+/* Takes ownership of nothing; the result is complete when no error was added. */
+static void read_all(struct reader *reader, struct source *main_file, bool with_rules_dir)
+{
+    struct config *config = reader->config;
+    const config_setting_t *root = config_root_setting(&main_file->tree);
+    const char *main_name = reader->file;
+    reader_group(reader, &option_main_file, root, 1, config);
+    if (*config->gateway.rules_dir) {
+        char *joined = join_to_file(config->path, config->gateway.rules_dir);
+        free(config->gateway.rules_dir);
+        config->gateway.rules_dir = joined;
+        if (with_rules_dir)
+            read_rules_dir(reader, &main_file->tree);
+    }
+    reader->file = main_name;
+    if (!reader->bare)
+        check_sections(reader, &main_file->tree);
+    names_check(&reader->names, &config->resources, reader->incomplete, reader->faults);
+}
+
+/* text NULL: the file at path, and its rules_dir. */
+static struct config *load(const char *path, const struct span *text, bool bare,
+                           struct faults *faults)
+{
+    size_t errors_before = faults->errors;
+    struct config *config = config_new(path);
+    struct reader reader = {.config = config, .faults = faults, .bare = bare};
+    struct source source;
+    begin_file(&reader, path);
+    bool parsed =
+        text ? source_parse(&source, path, *text, faults) : source_read(&source, path, faults);
+    if (parsed)
+        read_all(&reader, &source, text == NULL);
+    names_fini(&reader.names);
+    source_fini(&source);
+    faults_sort(faults);
+    if (faults->errors > errors_before) {
+        config_free(config);
+        return NULL;
+    }
+    struct ruleset *set = config->rules;
+    set->gateway = span_dup(span_of(config->gateway.id));
+    ruleset_seal(set);
+    return config;
+}
+
+struct config *config_load(const char *path, struct faults *faults)
+{
+    return load(path, NULL, false, faults);
+}
+
+struct config *config_load_resources(const char *path, struct faults *faults)
+{
+    return load(path, NULL, true, faults);
+}
+
+struct config *config_load_text(const char *name, struct span text, struct faults *faults)
+{
+    return load(name, &text, false, faults);
+}
