@@ -1,0 +1,67 @@
+/* paho - see paho.h. */
+#include "mqtt/paho.h"
+
+#include <MQTTAsync.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+/* The signatures of StackTrace.h and Heap.h of Paho 1.3.12. */
+void __wrap_StackTrace_entry(const char *name, int line, int level);
+void __wrap_StackTrace_exit(const char *name, int line, void *result, int level);
+void *__wrap_mymalloc(char *file, int line, size_t size);
+void *__wrap_myrealloc(char *file, int line, void *ptr, size_t size);
+void __wrap_myfree(char *file, int line, void *ptr);
+
+void __wrap_StackTrace_entry(const char *name, int line, int level)
+{
+    (void)name;
+    (void)line;
+    (void)level;
+}
+
+void __wrap_StackTrace_exit(const char *name, int line, void *result, int level)
+{
+    (void)name;
+    (void)line;
+    (void)result;
+    (void)level;
+}
+
+void *__wrap_mymalloc(char *file, int line, size_t size)
+{
+    (void)file;
+    (void)line;
+    return malloc(size);
+}
+
+void *__wrap_myrealloc(char *file, int line, void *ptr, size_t size)
+{
+    (void)file;
+    (void)line;
+    return realloc(ptr, size);
+}
+
+void __wrap_myfree(char *file, int line, void *ptr)
+{
+    (void)file;
+    (void)line;
+    free(ptr);
+}
+
+static void prepare(void)
+{
+    /* A write to a connection that the broker has closed must fail, not kill. */
+    signal(SIGPIPE, SIG_IGN);
+    /* OpenSSL 3 initialises itself; others in this process use it too. */
+    MQTTAsync_init_options options = MQTTAsync_init_options_initializer;
+    MQTTAsync_global_init(&options);
+    /* Otherwise every packet is formatted into a ring of trace lines that nobody reads. */
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
+}
+
+void paho_prepare(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare);
+}
