@@ -8,10 +8,11 @@ static void print_ok(const struct config *config, FILE *out)
     fprintf(out, "%s: ok: %zu forward rule%s, %zu reverse rule%s", config->path,
             rules->forward_count, rules->forward_count == 1 ? "" : "s", rules->reverse_count,
             rules->reverse_count == 1 ? "" : "s");
-    if (resources->declared)
+    if (resources->declared) {
         fprintf(out, ", %zu queue%s, %zu topic%s", resources->queue_count,
                 resources->queue_count == 1 ? "" : "s", resources->topic_count,
                 resources->topic_count == 1 ? "" : "s");
+    }
     if (config->test_count)
         fprintf(out, ", %zu test%s", config->test_count, config->test_count == 1 ? "" : "s");
     fputc('\n', out);

@@ -53,10 +53,11 @@ static void session_close(struct session *s)
 static void say_failed(const struct session *s, const struct cmq_reply *reply)
 {
     const char *advice = cmq_advice(reply->code, reply->module);
-    if (reply->code > 0)
+    if (reply->code > 0) {
         command_failed(s->line, "CMQ answered %d: %s; %s", reply->code, reply->text, advice);
-    else
+    } else {
         command_failed(s->line, "%s", reply->text);
+    }
 }
 
 static void on_done(void *ctx, const struct cmq_reply *reply)
@@ -65,10 +66,11 @@ static void on_done(void *ctx, const struct cmq_reply *reply)
     s->done = true;
     s->verdict = reply->verdict;
     s->ok = reply->verdict == CMQ_DONE || reply->verdict == CMQ_EMPTY;
-    if (!s->ok)
+    if (!s->ok) {
         say_failed(s, reply);
-    else if (s->use)
+    } else if (s->use) {
         s->use(s, reply);
+    }
 }
 
 /* Sends a request, waits for the answer, lets `use` have it. False when it failed: that was said.
@@ -119,16 +121,16 @@ static bool read_body(const struct command_line *line, struct buf *input, struct
 }
 
 /* Sends or publishes. The configuration comes first: nobody types a body for nothing. */
-static int deliver(const struct command_line *line, struct cmq_request *request)
+static int deliver(const struct command_line *line, struct cmq_request request)
 {
     struct buf input = BUF_INIT(CMQ_MAX_BODY_BYTES);
     struct span body;
     struct session s;
-    request->name = span_of(line->argv[optind]);
-    request->items = &body;
-    request->item_count = 1;
+    request.name = span_of(line->argv[optind]);
+    request.items = &body;
+    request.item_count = 1;
     bool ok = session_open(&s, line) && read_body(line, &input, &body) &&
-              session_call(&s, request, print_msg_id);
+              session_call(&s, &request, print_msg_id);
     session_close(&s);
     buf_fini(&input);
     return command_flush(line) && ok ? COMMAND_OK : COMMAND_NO;
@@ -141,8 +143,7 @@ static int cmd_send(struct command_line *line)
         return line->status;
     if (!command_words(line, 1, 2) || !name_ok(line, "QUEUE", line->argv[optind]))
         return COMMAND_USAGE;
-    struct cmq_request request = {.action = CMQ_SEND_MESSAGE};
-    return deliver(line, &request);
+    return deliver(line, (struct cmq_request){.action = CMQ_SEND_MESSAGE});
 }
 
 static int cmd_publish(struct command_line *line)
@@ -174,7 +175,7 @@ static int cmd_publish(struct command_line *line)
         return command_usage(line, "wants either --route or --tag");
     if (!command_words(line, 1, 2) || !name_ok(line, "TOPIC", line->argv[optind]))
         return COMMAND_USAGE;
-    return deliver(line, &request);
+    return deliver(line, request);
 }
 
 static void print_message_json(const struct cmq_message *m)
@@ -197,10 +198,11 @@ static void print_message(const struct cmq_message *m)
     clock_iso(m->enqueue_s * 1000, enqueued);
     fprintf(stderr, "# msgId %.*s, sent %s, received %" PRId64 " time%s\n", SPAN_ARG(m->msg_id),
             enqueued, m->dequeue_count, m->dequeue_count == 1 ? "" : "s");
-    if (isatty(STDOUT_FILENO))
+    if (isatty(STDOUT_FILENO)) {
         print_text(stdout, m->body);
-    else
+    } else {
         fwrite(m->body.ptr, 1, m->body.len, stdout);
+    }
     fputc('\n', stdout);
 }
 
@@ -210,10 +212,11 @@ static void take_messages(struct session *s, const struct cmq_reply *reply)
     buf_clear(&s->handles);
     for (size_t i = 0; i < reply->message_count; i++) {
         const struct cmq_message *m = &reply->messages[i];
-        if (s->line->json)
+        if (s->line->json) {
             print_message_json(m);
-        else
+        } else {
             print_message(m);
+        }
         CHECK(buf_add(&s->handles, m->handle));
     }
     size_t at = 0;

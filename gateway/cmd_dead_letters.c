@@ -118,10 +118,11 @@ static int show_each(struct command_line *line, const struct view *view)
     bool ok = morgue_each(state.morgue, rule, view->with_body, line->json ? view->json : view->text,
                           &count, &err);
     fputs(in_array ? "]\n" : "", stdout);
-    if (!ok)
+    if (!ok) {
         command_failed(line, "%s", err.text);
-    else if (count == 0 && !line->json)
+    } else if (count == 0 && !line->json) {
         fputs("no dead letters\n", stderr);
+    }
     state_close(&state);
     return command_flush(line) && ok ? COMMAND_OK : COMMAND_NO;
 }

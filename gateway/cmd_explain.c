@@ -98,10 +98,11 @@ static bool explain(const struct command_line *line, struct request *r, bool *ma
     if (!config)
         return false;
     struct explanation *e = explanation_new(config, &r->message);
-    if (line->json)
+    if (line->json) {
         explain_print_json(stdout, e);
-    else
+    } else {
         explain_print_text(stdout, e);
+    }
     *matched = e->match_count > 0;
     explanation_free(e);
     config_free(config);

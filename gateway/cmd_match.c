@@ -69,10 +69,11 @@ int cmd_match(struct command_line *line)
     for (int c; (c = command_getopt(line, options)) != -1;) {
         if (c == COMMAND_STOP)
             return line->status;
-        if (c == 'n')
+        if (c == 'n') {
             named = true;
-        else
+        } else {
             key = true;
+        }
     }
     if (named && key)
         return command_usage(line, "--named and --key exclude each other");

@@ -52,10 +52,11 @@ static void stat_json(const char *dir, bool running, const struct spool_stat *st
     printf(",\"used_bytes\":%" PRIu64 ",\"max_bytes\":%" PRIu64 ",\"oldest\":", stat->used_bytes,
            max);
     clock_iso(stat->oldest_ms, iso);
-    if (stat->oldest_ms)
+    if (stat->oldest_ms) {
         printf("\"%s\"}\n", iso);
-    else
+    } else {
         puts("null}");
+    }
 }
 
 static int cmd_stat(struct command_line *line)
@@ -66,12 +67,13 @@ static int cmd_stat(struct command_line *line)
     if (!open_state(&state, line))
         return line->status;
     bool ok = morgue_stat(state.morgue, &stat, &err);
-    if (ok)
+    if (ok) {
         (line->json ? stat_json : stat_text)(state.config->gateway.state_dir,
                                              morgue_gateway_runs(state.morgue), &stat,
                                              state.config->spool.max_size_bytes);
-    else
+    } else {
         command_failed(line, "%s", err.text);
+    }
     state_close(&state);
     return command_flush(line) && ok ? COMMAND_OK : COMMAND_NO;
 }
@@ -104,10 +106,11 @@ static int cmd_verify(struct command_line *line)
     if (line->json)
         fputs("{\"faults\":[", stdout);
     bool sound = morgue_verify(state.morgue, print_finding, &findings, &err);
-    if (line->json)
+    if (line->json) {
         printf("],\"ok\":%s}\n", sound ? "true" : "false");
-    else if (sound)
+    } else if (sound) {
         printf("%s: ok\n", state.config->gateway.state_dir);
+    }
     if (err.text[0])
         command_failed(line, "%s", err.text);
     state_close(&state);

@@ -45,10 +45,11 @@ static bool read_line(struct choice *c, bool has_all)
     for (int o; (o = command_getopt(c->line, has_all ? drop_options : replay_options)) != -1;) {
         if (o == COMMAND_STOP)
             return false;
-        if (o == 'r')
+        if (o == 'r') {
             c->rule = optarg;
-        else
+        } else {
             c->all = true;
+        }
     }
     c->line->status = COMMAND_USAGE;
     for (int i = optind; i < c->line->argc; i++) {
@@ -80,16 +81,18 @@ static void take_out(struct choice *c, uint64_t id, take_out_fn fn)
     struct err err = {.text = ""};
     struct dead_letter *letter = morgue_find(c->state.morgue, id, &err);
     bool ok = false;
-    if (!letter && !err.text[0])
+    if (!letter && !err.text[0]) {
         err_set(&err, "there is no dead letter with this id");
-    else if (letter && c->rule && !span_eq_str(letter->rule, c->rule))
+    } else if (letter && c->rule && !span_eq_str(letter->rule, c->rule)) {
         err_set(&err, "it is of rule %.*s", SPAN_ARG(letter->rule));
-    else if (letter)
+    } else if (letter) {
         ok = fn(c, letter, &err);
-    if (ok)
+    }
+    if (ok) {
         c->done++;
-    else
+    } else {
         keep(c, id, err.text);
+    }
     free(letter);
 }
 
@@ -101,10 +104,11 @@ static int take_out_all(struct choice *c, take_out_fn fn, const char *done)
         return COMMAND_NO;
     bool listed = c->count > 0;
     bool ok = listed || morgue_each(c->state.morgue, c->rule, false, add_id, c, &err);
-    if (!ok)
+    if (!ok) {
         command_failed(c->line, "%s", err.text);
-    else if (c->line->json)
+    } else if (c->line->json) {
         fputs("{\"kept\":[", stdout);
+    }
     int64_t next_ms = clock_mono_ms() + PROGRESS_EVERY_MS;
     size_t i = 0;
     for (; ok && i < c->count && !c->silent_gateway; i++) {
@@ -116,10 +120,11 @@ static int take_out_all(struct choice *c, take_out_fn fn, const char *done)
     }
     for (; ok && i < c->count; i++)
         keep(c, c->ids[i], "not tried: the running gateway does not answer");
-    if (ok && c->line->json)
+    if (ok && c->line->json) {
         printf("],\"%s\":%zu}\n", done, c->done);
-    else if (ok)
+    } else if (ok) {
         printf("%s %zu, %zu stay\n", done, c->done, c->kept);
+    }
     state_close(&c->state);
     return command_flush(c->line) && ok && c->kept == 0 ? COMMAND_OK : COMMAND_NO;
 }
@@ -150,12 +155,13 @@ int cmd_dead_letters_drop(struct command_line *line)
 {
     struct choice c = {.line = line};
     int status = COMMAND_USAGE;
-    if (!read_line(&c, true))
+    if (!read_line(&c, true)) {
         status = line->status;
-    else if (c.all ? c.rule || c.count : !c.rule && !c.count)
+    } else if (c.all ? c.rule || c.count : !c.rule && !c.count) {
         command_usage(line, "wants %s", line->command->usage);
-    else
+    } else {
         status = take_out_all(&c, drop, "dropped");
+    }
     free(c.ids);
     return status;
 }

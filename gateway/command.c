@@ -33,7 +33,8 @@ static void print_help(const struct command_line *line, FILE *out)
 }
 
 /* The beginning of a line on stderr. Words come from anywhere, so they are made safe to look at. */
-static void say(const struct command_line *line, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(const struct command_line *line,
+                                                      const char *format, va_list args)
 {
     char text[1024];
     vsnprintf(text, sizeof(text), format, args);
@@ -85,9 +86,10 @@ static int refuse_option(struct command_line *line, int why, const struct option
         return stop(line, command_usage(line, "unknown option -%c", optopt));
     const char *word = typed + strspn(typed, "-");
     const char *nearest = nearest_word(word, names, count);
-    if (nearest)
+    if (nearest) {
         return stop(line,
                     command_usage(line, "unknown option %.200s (is it --%s?)", typed, nearest));
+    }
     return stop(line, command_usage(line, "unknown option %.200s", typed));
 }
 
@@ -135,10 +137,11 @@ static const struct command *find_command(struct command_line *line, const char 
         names[count++] = sub->name;
     }
     const char *nearest = nearest_word(word, names, count);
-    if (nearest)
+    if (nearest) {
         line->status = command_usage(line, "unknown command '%.200s' (is it '%s'?)", word, nearest);
-    else
+    } else {
         line->status = command_usage(line, "unknown command '%.200s'", word);
+    }
     return NULL;
 }
 
@@ -174,10 +177,11 @@ int command_main(const struct command *program, int argc, char **argv)
 bool command_words(const struct command_line *line, int least, int most)
 {
     int words = line->argc - optind;
-    if (words < least)
+    if (words < least) {
         command_usage(line, "expected %s", line->command->usage);
-    else if (words > most)
+    } else if (words > most) {
         command_usage(line, "'%.200s' is one word too many", line->argv[optind + most]);
+    }
     return words >= least && words <= most;
 }
 
@@ -223,16 +227,18 @@ bool command_read(const struct command_line *line, const char *path, struct buf 
     while (n > 0) {
         char chunk[16384];
         n = read(fd, chunk, sizeof(chunk));
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             n = 1;
-        else if (n > 0 && !buf_add(out, span_make(chunk, (size_t)n)))
+        } else if (n > 0 && !buf_add(out, span_make(chunk, (size_t)n))) {
             break;
+        }
     }
-    if (n < 0)
+    if (n < 0) {
         command_failed(line, "cannot read %s: %s", is_stdin ? "stdin" : path, strerror(errno));
-    else if (out->overflow)
+    } else if (out->overflow) {
         command_failed(line, "%s is larger than %zu bytes", is_stdin ? "stdin" : path,
                        out->max_len);
+    }
     if (fd >= 0 && !is_stdin)
         close(fd);
     return n >= 0 && !out->overflow;

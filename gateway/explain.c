@@ -21,9 +21,10 @@ static bool subscription_takes(const struct resource_topic *topic,
                                const struct resource_subscription *s, const struct destination *to)
 {
     if (topic->by_route) {
-        for (size_t i = 0; i < s->key_count; i++)
+        for (size_t i = 0; i < s->key_count; i++) {
             if (cmq_key_match(span_of(s->keys[i]), to->route))
                 return true;
+        }
         return false;
     }
     struct span tags[CMQ_MAX_TAGS];
@@ -36,10 +37,11 @@ static void follow_topic(struct explain_delivery *d, const struct resource_topic
 {
     for (size_t i = 0; i < topic->subscription_count; i++) {
         const struct resource_subscription *s = &topic->subscriptions[i];
-        if (subscription_takes(topic, s, &d->to))
+        if (subscription_takes(topic, s, &d->to)) {
             add_reach(d, (struct explain_reach){.subscription = span_of(s->name),
                                                 .queue = span_of(s->queue),
                                                 .url = span_of(s->url)});
+        }
     }
 }
 

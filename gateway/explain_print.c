@@ -19,10 +19,11 @@ static void text_reach(FILE *out, const struct explanation *e, const struct expl
     fputs(first, out);
     if (reach->subscription.len)
         fprintf(out, "subscription %.*s -> ", SPAN_ARG(reach->subscription));
-    if (reach->url.len)
+    if (reach->url.len) {
         print_text(out, reach->url);
-    else
+    } else {
         fprintf(out, "queue %.*s", SPAN_ARG(reach->queue));
+    }
     fputc('\n', out);
     for (size_t i = 0; i < e->config->rules->reverse_count; i++) {
         const struct reverse_rule *rule = &e->config->rules->reverse[i];
@@ -40,11 +41,12 @@ static void text_reaches(FILE *out, const struct explanation *e, const struct ex
     const char *what = d->to.is_topic ? "topic" : "queue";
     for (size_t i = 0; i < d->reach_count; i++)
         text_reach(out, e, &d->reaches[i], i ? "             " : first);
-    if (!d->declared)
+    if (!d->declared) {
         fprintf(out, "%s(the %s is not declared in resources)\n",
                 d->reach_count ? "             " : first, what);
-    else if (!d->reach_count)
+    } else if (!d->reach_count) {
         fprintf(out, "%snobody: no declared subscription takes it\n", first);
+    }
 }
 
 static void text_delivery(FILE *out, const struct explanation *e, const struct explain_delivery *d)
@@ -118,10 +120,11 @@ static void json_member(FILE *out, const char *before, const char *key, struct s
 
 static void json_member_or_null(FILE *out, const char *before, const char *key, struct span value)
 {
-    if (value.len)
+    if (value.len) {
         json_member(out, before, key, value);
-    else
+    } else {
         fprintf(out, "%s\"%s\":null", before, key);
+    }
 }
 
 static void json_reach(FILE *out, const struct explanation *e, const struct explain_reach *reach)

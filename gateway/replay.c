@@ -43,9 +43,10 @@ static void on_dead(void *ctx, const struct forward_rule *rule, struct dead_lett
 
 static const struct forward_rule *find_rule(const struct ruleset *rules, struct span name)
 {
-    for (size_t i = 0; i < rules->forward_count; i++)
+    for (size_t i = 0; i < rules->forward_count; i++) {
         if (span_eq_str(name, rules->forward[i].name))
             return &rules->forward[i];
+    }
     return NULL;
 }
 
@@ -56,12 +57,14 @@ static bool plan_again(struct attempt *attempt, const struct ruleset *rules,
     const struct forward_rule *rule = find_rule(rules, letter->rule);
     struct mqtt_message message;
     struct origin *origin;
-    if (letter->direction != DEAD_UP)
+    if (letter->direction != DEAD_UP) {
         return err_set(attempt->err, "it came from CMQ and was never planned: only messages from "
                                      "MQTT can be planned again");
-    if (!rule)
+    }
+    if (!rule) {
         return err_set(attempt->err, "there is no forward rule %.*s any more",
                        SPAN_ARG(letter->rule));
+    }
     if (!origin_read(letter->origin, letter->body, &message, &origin))
         return err_set(attempt->err, "its origin cannot be read: the state directory is damaged");
     message.subscription_id_count = 0; /* they were of an earlier configuration */
