@@ -267,30 +267,28 @@ class LoadCloser:
         self.load.communicate()
 
 
-class FlowTest(unittest.TestCase):
-    """A test with a folder, a broker, a local CMQ server and a gateway, each when it asks."""
+class Stage:
+    """A folder, and in it a broker, a local CMQ server and a gateway, each when it is asked for."""
 
     secret_id, secret_key = "AKIDflow", "flowkey-0123456789"
 
-    def run(self, result=None):
+    def set_up(self):
         self.folder = tempfile.mkdtemp(prefix="cmqgw-flow-")
         self.processes, self.closing = [], []
-        failed = len(result.failures) + len(result.errors)
-        try:
-            return super().run(result)
-        finally:
-            for thing in reversed(self.closing):
-                thing.close()
-            for process in reversed(self.processes):
-                process.kill()
-            if len(result.failures) + len(result.errors) > failed:
-                self._print_logs()
-            shutil.rmtree(self.folder)
 
-    def _print_logs(self):
+    def end_all(self):
+        for thing in reversed(self.closing):
+            thing.close()
+        for process in reversed(self.processes):
+            process.kill()
+
+    def print_logs(self, title):
         for process in self.processes:
-            print(f"\n--- {self.id()}: the end of {process.name}'s log", file=sys.stderr)
+            print(f"\n--- {title}: the end of {process.name}'s log", file=sys.stderr)
             print(process.log(whole=True)[-6000:], file=sys.stderr)
+
+    def remove_folder(self):
+        shutil.rmtree(self.folder)
 
     def opened(self, thing):
         """Closes it when the test ends."""
@@ -349,4 +347,21 @@ class FlowTest(unittest.TestCase):
 
     def finish_load(self, load, patience=120):
         output = load.communicate(timeout=patience)[0]
-        self.assertEqual(load.returncode, 0, output)
+        if load.returncode:
+            raise AssertionError(f"bench_publish gave {load.returncode}: {output}")
+        return output
+
+
+class FlowTest(Stage, unittest.TestCase):
+    """A test on a stage of its own; when it fails, the logs are shown."""
+
+    def run(self, result=None):
+        self.set_up()
+        failed = len(result.failures) + len(result.errors)
+        try:
+            return super().run(result)
+        finally:
+            self.end_all()
+            if len(result.failures) + len(result.errors) > failed:
+                self.print_logs(self.id())
+            self.remove_folder()
