@@ -227,6 +227,8 @@ static void batch_done(void *ctx, const struct cmq_reply *reply)
 
     bool changed = gate_result(lanes->gate, outlet->door, reply->verdict, clock_mono_ms());
     outlet_report(outlet, reply, changed);
+    if (gate_door_health(outlet->door) == GATE_OPEN)
+        outlet_open(outlet); /* now, while this lane still has its request and so stays */
     DL_DELETE(lane->batches, batch);
     lane->requests--;
     judge(lane, batch, reply);
@@ -234,9 +236,7 @@ static void batch_done(void *ctx, const struct cmq_reply *reply)
     free(batch);
 
     outlet_wake(outlet);
-    if (gate_door_health(outlet->door) == GATE_OPEN)
-        outlet_open(outlet);
-    lane_update(lane);
+    lane_update(lane); /* may free the lane, and with it the outlet */
     lanes_run(lanes);
 }
 
