@@ -5,6 +5,7 @@
 #include "gateway/print.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <unistd.h>
 
 enum { DEFAULT_WAIT_S = 3 };
@@ -30,6 +31,7 @@ static bool session_open(struct session *s, const struct command_line *line)
     *s = (struct session){.line = line,
                           .handles = BUF_INIT(CMQ_MAX_BATCH * (CMQ_MAX_HANDLE_BYTES + 1))};
     struct err err;
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as pump.h asks */
     s->config = command_config_by_hand(line);
     if (!s->config)
         return false;
