@@ -54,8 +54,10 @@ static bool unescape(struct span s, struct buf *store, struct span *value)
         if (c == '%') {
             int high = i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
             int low = i + 2 < s.len ? hex_value(s.ptr[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
             c = (char)(high << 4 | low);
-            if (high < 0 || low < 0 || !is_escaped(c))
+            if (!is_escaped(c))
                 return false;
             i += 2;
         } else if (is_escaped(c)) {
