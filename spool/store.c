@@ -27,20 +27,38 @@ static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* What SQLite was doing when input or output failed. */
+static const char *io_verb(int code)
+{
+    switch (code) {
+    case SQLITE_IOERR_READ:
+    case SQLITE_IOERR_SHORT_READ:
+        return "reading";
+    case SQLITE_IOERR_WRITE:
+    case SQLITE_IOERR_TRUNCATE:
+        return "writing";
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+        return "syncing";
+    default:
+        return "using";
+    }
+}
+
 /* Remembers why code came back, in words for people. */
 static void note_fault(struct store *store, int code)
 {
     const char *dir = store->dir;
-    int os_error = sqlite3_system_errno(store->db);
+    int os_error = sqlite3_system_errno(store->db); /* SQLite forgets it when a commit fails */
     switch (code & 0xff) {
     case SQLITE_FULL:
         err_set(&store->fault, "no space left in %s: make room on that file system", dir);
         break;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        err_set(&store->fault, "%s/spool.db: %s (%s): look at the disk and at the permissions", dir,
-                os_error ? strerror(os_error) : "input or output failed",
-                sqlite3_errstr(code & 0xff));
+        err_set(&store->fault,
+                "%s %s/spool.db failed%s%s: look at the disk, the limits and the permissions",
+                io_verb(code), dir, os_error ? ": " : "", os_error ? strerror(os_error) : "");
         break;
     case SQLITE_READONLY:
     case SQLITE_PERM:

@@ -247,6 +247,10 @@ static bool commit_groups(struct spool *spool)
             batch_drop_finishes(taken);
         tell_committed(spool, &group);
         from = group.to;
+        if (!store_checkpoint(spool->store)) {
+            batch_drop_entries(taken, from);
+            return false;
+        }
     } while (from < taken->entries.len);
     batch_drop_entries(taken, from);
     return true;
@@ -338,24 +342,27 @@ static bool look_up_oldest(struct spool *spool)
     return true;
 }
 
-/* With the disk working: reports what appending found, and accepts again when there is room. */
+/*
+ * With the disk working: reports what appending found, and accepts again when there is room. While
+ * nothing is accepted, what was before is written first, so that a state divides all tickets into
+ * those before it and those after.
+ */
 static void judge(struct spool *spool)
 {
     backoff_reset(&spool->backoff);
     pthread_mutex_lock(&spool->mutex);
     const struct spool_stat *stat = &spool->stat;
     enum spool_state state = stat->state;
-    enum spool_state next = SPOOL_ACCEPTING;
-    if (stat->used_bytes > (state == SPOOL_FULL ? space_low_water(stat->max_bytes, stat->deliveries)
-                                                : space_high_water(stat->max_bytes)))
-        next = SPOOL_FULL;
+    uint64_t limit = state == SPOOL_FULL ? space_low_water(stat->max_bytes, stat->deliveries)
+                                         : space_high_water(stat->max_bytes);
+    enum spool_state next = stat->used_bytes > limit ? SPOOL_FULL : SPOOL_ACCEPTING;
+    bool nothing_to_tell =
+        spool->pending.entries.len || (state == spool->reported && next == state);
     pthread_mutex_unlock(&spool->mutex);
-    if (state == spool->reported && next == state)
+    if (nothing_to_tell)
         return;
-    /* Entries are refused until the reason has been told. */
     if (state != spool->reported)
-        report(spool, state,
-               state == SPOOL_FAILED ? "the disk was too slow to take what came" : NULL);
+        report(spool, state, state == SPOOL_FAILED ? "the disk was too slow for what came" : NULL);
     if (next == state)
         return;
     pthread_mutex_lock(&spool->mutex);
@@ -403,8 +410,7 @@ static bool take(struct spool *spool)
 
 static bool work_off(struct spool *spool)
 {
-    if (!commit_groups(spool) || !answer_refills(spool) || !watch(spool) ||
-        !look_up_oldest(spool) || !store_checkpoint(spool->store))
+    if (!commit_groups(spool) || !answer_refills(spool) || !watch(spool) || !look_up_oldest(spool))
         return false;
     judge(spool);
     return true;

@@ -50,7 +50,7 @@ struct record {
     uint64_t unticketed;
     size_t states;
     enum spool_state state[FIXTURE_MAX_STATES];
-    char why[1024];
+    char why[3][1024]; /* the last of each state */
     size_t states_at_refusal;
 };
 
@@ -146,7 +146,7 @@ static inline void on_state(void *ctx, enum spool_state state, const char *why)
     struct record *r = ctx;
     pthread_mutex_lock(&r->mutex);
     r->state[r->states++ % FIXTURE_MAX_STATES] = state;
-    (void)snprintf(r->why, sizeof r->why, "%s", why);
+    (void)snprintf(r->why[state], sizeof r->why[state], "%s", why);
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
 }
@@ -264,6 +264,16 @@ static inline uint64_t append_one(struct fixture *f, uint64_t lane, uint64_t tic
     uint64_t id = d->id;
     assert_true(append(f, d, ticket));
     return id;
+}
+
+/* A delivery with a body of so many bytes. */
+static inline struct delivery *make_large(struct fixture *f, uint64_t lane, size_t bytes)
+{
+    char *body = calloc(1, bytes);
+    assert_non_null(body);
+    struct delivery *d = make_delivery(f, lane, span_make(body, bytes));
+    free(body);
+    return d;
 }
 
 /* Asks for everything of a lane and waits for the answer, which is in the record. */
