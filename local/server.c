@@ -327,9 +327,6 @@ static void serve_plane(struct server *server, struct evhttp_request *req, int64
         request.text = (char *)(uintptr_t)body.ptr; /* the request's own buffer: ours to change */
         request.len = body.len;
     }
-    /* evhttp takes a GET's body for the next request. */
-    if (is_get && header(req, "Content-Length"))
-        evhttp_add_header(evhttp_request_get_output_headers(req), "Connection", "close");
     serve_form(server, req, &request, began_ms);
 }
 
