@@ -3,7 +3,8 @@
  *
  * Lives on the pump's thread (see pump.h). Keeps the difference to the service's clock as the
  * answers' Date header shows it: when it is above 30 s the timestamps are corrected, and that is
- * logged once. Does not decide how often or how many: that is gate.h and its callers.
+ * logged when it begins and when it ends. Does not decide how often or how many: that is gate.h and
+ * its callers.
  */
 #ifndef CMQ_CLIENT_H
 #define CMQ_CLIENT_H
@@ -21,20 +22,23 @@ struct cmq_client_options { /* copied; strings may be NULL or "" for none */
     cmq_secret_fn token; /* NULL: none */
     void *secret_ctx;    /* of all three */
     enum cmq_signature signature;
-    int64_t timeout_ms; /* of a request; a long poll gets its wait on top */
-    struct pump_tls tls;
+    int64_t timeout_ms;  /* of a request; a long poll gets its wait on top */
+    struct pump_tls tls; /* its strings, too, are copied */
 };
 
 struct cmq_client;
 
-/* NULL and err when the endpoint is not a URL or a secret cannot be had. */
+/*
+ * NULL and err when the endpoint is not such a URL (one with a user, a query or a fragment is not
+ * either) or a secret cannot be had. Without a path in the endpoint it is "/v2/index.php".
+ */
 struct cmq_client *cmq_client_new(struct pump *pump, const struct cmq_client_options *options,
                                   struct err *err);
 void cmq_client_free(struct cmq_client *client); /* with none of its calls under way */
 
 /*
- * Reads the secrets again. Called by the client itself after a 4100, at most once a second.
- * False and err when one cannot be had: then the old ones stay.
+ * Reads the secrets again. Called by the client itself when the service refuses them, at most once
+ * a second. False and err when one cannot be had: then the old ones stay.
  */
 MUST_CHECK bool cmq_client_reload_secrets(struct cmq_client *client, struct err *err);
 

@@ -4,7 +4,8 @@
  * A curl_multi loop. Work from other threads comes in by pump_post; everything else here is called
  * on the pump's thread only (or before pump_start, or by the thread that runs pump_run). Callbacks
  * run on the pump's thread, one at a time, and must not block. No call here calls back before it
- * returns.
+ * returns, but for pump_cancel and pump_stop. The program ignores SIGPIPE. Proxies are taken from
+ * the environment, as libcurl does (http_proxy, https_proxy, no_proxy).
  */
 #ifndef CMQ_PUMP_H
 #define CMQ_PUMP_H
@@ -26,14 +27,19 @@ MUST_CHECK bool pump_start(struct pump *pump, struct err *err);
 void pump_run(struct pump *pump, const bool *stop);
 
 /*
- * Ends the loop and joins the thread. Transfers under way end now, each with its callback (status
- * 0), on the calling thread; posts that came too late are dropped after being run with the loop
- * ended. Any thread but the pump's.
+ * Ends the loop and joins the thread, then runs what was posted and ends the transfers under way,
+ * each with its callback (status 0), on the calling thread, until there is neither; so a callback
+ * must not answer each end with a new start. Timers do not fire any more. Any thread but the
+ * pump's; afterwards the pump is the caller's own. Also after pump_run, and more than once.
  */
 void pump_stop(struct pump *pump);
-void pump_free(struct pump *pump); /* stopped or never started; NULL is fine */
+/* NULL is fine; not while started. Ends what was begun since pump_stop in the same way. */
+void pump_free(struct pump *pump);
 
-/* Runs fn(ctx) on the pump's thread, soon, in order. Any thread; never waits. */
+/*
+ * Runs fn(ctx) on the pump's thread, soon, in order; exactly once, by pump_stop at the latest. Any
+ * thread; never waits.
+ */
 void pump_post(struct pump *pump, void (*fn)(void *ctx), void *ctx);
 
 /* A timer: embedded in its owner, zero-initialised. */
@@ -61,7 +67,7 @@ struct pump_request {
     const char *const *headers; /* NULL-ended; NULL: only a form's Content-Type */
     int64_t timeout_ms;         /* the whole exchange */
     size_t max_reply_bytes;     /* more than that ends it with status 0 */
-    const struct pump_tls *tls;
+    const struct pump_tls *tls; /* NULL: the system's certificates, verified */
 };
 
 struct pump_result {
@@ -69,7 +75,8 @@ struct pump_result {
     struct span body;  /* valid during the callback */
     int64_t date_s;    /* the Date header as Unix seconds; 0: none */
     const char *error; /* when http_status is 0: one line for people; else NULL */
-    bool connected;    /* status 0: whether the request may have reached the server */
+    bool cancelled;    /* status 0: by pump_cancel or pump_stop */
+    bool connected;    /* status 0: whether the request may have reached the server; else true */
 };
 
 typedef void (*pump_done_fn)(void *ctx, const struct pump_result *result);
@@ -82,7 +89,7 @@ struct pump_transfer;
 struct pump_transfer *pump_transfer(struct pump *pump, const struct pump_request *request,
                                     pump_done_fn done, void *ctx);
 
-/* Ends an exchange now; done is called with status 0 before this returns. */
+/* Ends an exchange now; done is called with status 0 before this returns. Not from its own done. */
 void pump_cancel(struct pump *pump, struct pump_transfer *transfer);
 
 /* Exchanges under way. */

@@ -21,7 +21,8 @@ static const struct row {
     enum cmq_verdict verdict;
     const char *advice;
 } rows[] = {
-    {-1, 0, CMQ_RETRY, "check cmq.endpoint and that the service is up"}, /* no usable answer */
+    {-1, 0, CMQ_RETRY,
+     "nothing at first: it is tried again; if it stays, see the service"}, /* no usable answer */
     {0, 0, CMQ_DONE, "nothing"},
 
     {4000, 10030, CMQ_HOLD, KEYS " and the clock"},
