@@ -10,7 +10,7 @@ packages_of() {
     case $1 in
     build)
         echo gcc libc6-dev cmake ninja-build pkg-config python3 libpaho-mqtt-dev libssl-dev \
-            libcurl4-openssl-dev libcjson-dev libconfig-dev libsqlite3-dev libevent-dev \
+            libcurl4-openssl-dev libcjson-dev libconfig-dev libjq-dev libsqlite3-dev libevent-dev \
             uthash-dev libcmocka-dev
         ;;
     demo) echo mosquitto mosquitto-clients curl ;;

@@ -1,0 +1,71 @@
+/*
+ * jq - jq programs over JSON payloads, run where they can do no harm
+ *
+ * A program of a rule file is somebody's code: it may never end, or eat memory, or ask for the
+ * environment. So it is compiled here only to see that it compiles, and runs in a worker process
+ * without environment or standard streams, with a limit on memory and on the time of each run. A
+ * worker that breaks a limit ends itself; the next run starts a new one.
+ *
+ *     jq_host (a small process, forked before any thread) ──fork──► worker, one for each jq_worker
+ *
+ * A worker compiles a program when it first meets it (about 20 ms with jq 1.6) and keeps it. A run
+ * costs a few microseconds and one round trip on a socket.
+ *
+ * Threads: a host may be used by all; a worker belongs to one thread at a time; a program is
+ * immutable.
+ */
+#ifndef MAPPING_JQ_H
+#define MAPPING_JQ_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum {
+    JQ_MAX_PROGRAM_BYTES = 64 << 10,
+    JQ_MAX_OUTPUT_BYTES = 4 << 20,
+    JQ_MAX_RUN_MS = 250,             /* of processor or wall-clock time, whichever comes first */
+    JQ_MAX_MEMORY_BYTES = 128 << 20, /* beyond what the worker starts with */
+};
+
+struct jq_program;
+
+/*
+ * Compiles text to see that it can be. NULL and err with jq's own words when not. Blocks for the
+ * compilation.
+ */
+struct jq_program *jq_program_new(struct span text, struct err *err);
+void jq_program_free(struct jq_program *program); /* NULL is fine */
+struct span jq_program_text(const struct jq_program *program);
+
+struct jq_host;
+
+/* Forks the host process. Before the program has any other thread. */
+struct jq_host *jq_host_new(struct err *err);
+void jq_host_free(struct jq_host *host); /* its workers end with it; NULL is fine */
+
+struct jq_worker;
+
+/* A worker that starts with its first run. Borrows host. Never NULL. */
+struct jq_worker *jq_worker_new(struct jq_host *host);
+void jq_worker_free(struct jq_worker *worker); /* NULL is fine */
+
+enum jq_outcome {
+    JQ_VALUE,    /* out has the first output as compact JSON */
+    JQ_NOTHING,  /* the program gave no output */
+    JQ_NOT_JSON, /* the payload is not one JSON value in UTF-8 */
+    JQ_FAILED,   /* the program raised an error: err has its words */
+    JQ_LIMIT,    /* it ran too long, or took too much memory: err says which, if that is known */
+    JQ_BROKEN,   /* no worker could be had: err says why. Worth trying again */
+};
+
+/*
+ * Runs program over payload and appends its first output to out. Blocks until the worker answers,
+ * at most about twice JQ_MAX_RUN_MS and, on a program's first run, its compilation.
+ */
+enum jq_outcome jq_run(struct jq_worker *worker, const struct jq_program *program,
+                       struct span payload, struct buf *out, struct err *err);
+
+/* Whether a first output counts as true: neither false nor null. */
+bool jq_is_true(struct span json);
+
+#endif
