@@ -19,17 +19,15 @@ struct session {
     void (*use)(struct session *session, const struct cmq_reply *reply); /* of a good reply */
     bool done;
     bool ok;
-    enum cmq_verdict verdict;
 
     size_t received;                   /* receive: messages of the last reply */
-    struct buf handles;                /* their receipt handles, each with its NUL */
+    struct buf handles;                /* their receipt handles, end to end */
     struct span handle[CMQ_MAX_BATCH]; /* into handles */
 };
 
 static bool session_open(struct session *s, const struct command_line *line)
 {
-    *s = (struct session){.line = line,
-                          .handles = BUF_INIT(CMQ_MAX_BATCH * (CMQ_MAX_HANDLE_BYTES + 1))};
+    *s = (struct session){.line = line, .handles = BUF_INIT(CMQ_MAX_BATCH * CMQ_MAX_HANDLE_BYTES)};
     struct err err;
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as pump.h asks */
     s->config = command_config_by_hand(line);
@@ -66,7 +64,6 @@ static void on_done(void *ctx, const struct cmq_reply *reply)
 {
     struct session *s = ctx;
     s->done = true;
-    s->verdict = reply->verdict;
     s->ok = reply->verdict == CMQ_DONE || reply->verdict == CMQ_EMPTY;
     if (!s->ok) {
         say_failed(s, reply);
@@ -104,7 +101,8 @@ static void print_msg_id(struct session *s, const struct cmq_reply *reply)
         print_json(stdout, reply->msg_ids[0]);
         puts("}");
     } else {
-        printf("%.*s\n", SPAN_ARG(reply->msg_ids[0]));
+        print_text(stdout, reply->msg_ids[0]);
+        putchar('\n');
     }
 }
 
@@ -198,8 +196,10 @@ static void print_message(const struct cmq_message *m)
 {
     char enqueued[CLOCK_ISO_SIZE];
     clock_iso(m->enqueue_s * 1000, enqueued);
-    fprintf(stderr, "# msgId %.*s, sent %s, received %" PRId64 " time%s\n", SPAN_ARG(m->msg_id),
-            enqueued, m->dequeue_count, m->dequeue_count == 1 ? "" : "s");
+    fputs("# msgId ", stderr);
+    print_text(stderr, m->msg_id);
+    fprintf(stderr, ", sent %s, received %" PRId64 " time%s\n", enqueued, m->dequeue_count,
+            m->dequeue_count == 1 ? "" : "s");
     if (isatty(STDOUT_FILENO)) {
         print_text(stdout, m->body);
     } else {
@@ -221,6 +221,8 @@ static void take_messages(struct session *s, const struct cmq_reply *reply)
         }
         CHECK(buf_add(&s->handles, m->handle));
     }
+    if (reply->unusable)
+        command_failed(s->line, "%zu more could not be read and stay", reply->unusable);
     size_t at = 0;
     for (size_t i = 0; i < reply->message_count; i++) {
         s->handle[i] = span_slice(buf_span(&s->handles), at, reply->messages[i].handle.len);

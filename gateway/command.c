@@ -93,8 +93,7 @@ static int refuse_option(struct command_line *line, int why, const struct option
     return stop(line, command_usage(line, "unknown option %.200s", typed));
 }
 
-/* getopt_long for a command (how: ":c:h") or a group, which ends at the first word ("+:c:h").
- */
+/* getopt_long for a command (how: ":c:h") or a group, which ends at its first word ("+:c:h"). */
 static int next_option(struct command_line *line, const char *how, const struct option *options)
 {
     for (;;) {

@@ -1,13 +1,16 @@
 """The command line: what each command prints and how it ends, also when it is typed wrongly."""
 
 import base64
+import http.server
 import json
 import os
 import pty
 import shutil
 import signal
 import subprocess
+import threading
 import unittest
+import urllib.parse
 
 from harness import BIN, PATIENCE, FlowTest, config_text, free_port, wait_until
 
@@ -475,6 +478,60 @@ class HandTool(CliTest):
         self.configure(cmq={**self.cmq_section, "secret_key": "@env:CMQGW_TEST_UNSET"})
         self.cmqgw("cmq", "send", "q", "x", expect=1)
         self.assertIn("CMQGW_TEST_UNSET", self.err)
+
+
+class Hostile(CliTest):
+    """cmqgw cmq, against something that is no CMQ."""
+
+    def serve(self, **answers):
+        """Answers each action with what is given for it, HTTP 200."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])))
+                data = answers[form[b"Action"][0].decode()]
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        self.configure(cmq={"endpoint": f"http://127.0.0.1:{server.server_port}",
+                            "secret_id": "@env:CMQ_SECRET_ID",
+                            "secret_key": "@env:CMQ_SECRET_KEY", "timeout": "5s"})
+
+    def test_an_answer_cannot_command_the_terminal(self):
+        self.serve(SendMessage=json.dumps({"code": 0, "message": "", "requestId": "r",
+                                           "msgId": "\x1b[2J"}).encode(),
+                   PublishMessage=json.dumps({"code": 4000, "requestId": "r",
+                                              "message": "(1)\x1b[2J\nforged"}).encode())
+        self.assertEqual(self.cmqgw("cmq", "send", "q", "x"), "\\x1b[2J\n")
+        self.cmqgw("cmq", "publish", "t", "x", "--tag", "a", expect=1)
+        self.assertRegex(self.err, r"\A[ -~]*4000[ -~]*\\x1b\[2J\\nforged[ -~]*\n\Z")
+
+    def test_nonsense_is_a_failure(self):
+        for answer in (b"", b"<html>", b"[]", b"{}", b'{"code":0}', b'{"code":"0","msgId":"1"}'):
+            self.serve(SendMessage=answer)
+            self.cmqgw("cmq", "send", "q", "x", expect=1)
+            self.assertEqual(self.out, "")
+            self.assertRegex(self.err, r"\Acmqgw cmq send: [^\n]+\n\Z")
+
+    def test_a_message_that_cannot_be_read_is_said_and_left(self):
+        good = {"msgId": "1", "msgBody": "good", "receiptHandle": "h", "enqueueTime": 2 ** 53,
+                "firstDequeueTime": 0, "nextVisibleTime": 0, "dequeueCount": 1}
+        self.serve(BatchReceiveMessage=json.dumps(
+            {"code": 0, "message": "", "requestId": "r",
+             "msgInfoList": [good, {**good, "receiptHandle": 5}]}).encode(),
+                   BatchDeleteMessage=b'{"code":0,"message":"","requestId":"r"}')
+        self.assertEqual(self.cmqgw("cmq", "receive", "q", "--count", "2"),
+                         "good\ngood\n")
+        self.assertIn("1 more could not be read and stay", self.err)
 
 
 class Parked(CliTest):
