@@ -43,8 +43,9 @@ static int sick(int fd)
         close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    errno = there("full") ? ENOSPC : EIO;
-    return there("fail") || there("full") ? -1 : 0;
+    int code = there("full") ? ENOSPC : there("fail") ? EIO : 0;
+    errno = code;
+    return code ? -1 : 0;
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
