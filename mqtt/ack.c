@@ -121,7 +121,19 @@ int __wrap_MQTTPacket_send_puback(int version, int id, void *net, const char *cl
 int __wrap_MQTTPacket_send_pubrec(int version, int id, void *net, const char *client_id);
 int __wrap_MQTTPacket_send_pubcomp(int version, int id, void *net, const char *client_id);
 
-enum { PAHO_OK = 0, PAHO_ERROR = -1, PACKET_PUBLISH = 0x30, QOS_MASK = 0x06, QOS_2 = 0x04 };
+enum {
+    PAHO_OK = 0,
+    PAHO_ERROR = -1,
+    PACKET_CONNACK = 0x20,
+    PACKET_PUBLISH = 0x30,
+    QOS_MASK = 0x06,
+    QOS_2 = 0x04
+};
+
+static void set_tcp(int socket, int option, int value)
+{
+    (void)setsockopt(socket, IPPROTO_TCP, option, &value, sizeof(value)); /* speed only */
+}
 
 /* The packet that Paho's receiving thread is handling. */
 static _Thread_local struct {
@@ -145,6 +157,8 @@ void *__wrap_MQTTPacket_Factory(int version, void *net, int *error)
     handling.qos2 = packet && (*packet & 0xf0) == PACKET_PUBLISH && (*packet & QOS_MASK) == QOS_2;
     if (handling.qos2)
         *packet ^= QOS_MASK; /* 2 becomes 1 */
+    else if (packet && (*packet & 0xf0) == PACKET_CONNACK)
+        set_tcp(socket_of(net), TCP_NODELAY, 1);
     return packet;
 }
 
@@ -225,6 +239,8 @@ static size_t send_run(const struct acks *acks, const struct owed *run, size_t c
     if (!acks->net || socket_of(acks->net) != acks->socket || acks->socket <= 0)
         return count; /* the connection is gone, and with it what was owed there */
     size_t sent = 0;
+    if (count > 1) /* one segment, not one for each */
+        set_tcp(acks->socket, TCP_CORK, 1);
     pthread_mutex_lock(socket_mutex);
     while (sent < count && Socket_noPendingWrites(acks->socket)) {
         int rc = run[sent].qos2
@@ -237,6 +253,8 @@ static size_t send_run(const struct acks *acks, const struct owed *run, size_t c
         }
     }
     pthread_mutex_unlock(socket_mutex);
+    if (count > 1)
+        set_tcp(acks->socket, TCP_CORK, 0);
     return sent;
 }
 
