@@ -11,6 +11,7 @@
 struct reader {
     const char *at, *end;
     int max_depth;
+    bool ascii; /* so far, in strings; there is nothing else outside them */
 };
 
 static bool is_space(char c)
@@ -92,6 +93,8 @@ static bool take_string(struct reader *r)
             return true;
         if (c < 0x20)
             return false;
+        if (c >= 0x80)
+            r->ascii = false;
         if (c != '\\')
             continue;
         if (take(r, 'u')) {
@@ -178,14 +181,14 @@ bool jsonview_parse(struct span text, int max_depth, struct jsonview *view)
     *view = (struct jsonview){0};
     if (text.len == 0)
         return false;
-    struct reader r = {text.ptr, text.ptr + text.len, max_depth};
+    struct reader r = {text.ptr, text.ptr + text.len, max_depth, true};
     skip_space(&r);
     const char *from = r.at;
     if (!take_value(&r, 0))
         return false;
     size_t len = (size_t)(r.at - from);
     skip_space(&r);
-    if (r.at < r.end || !utf8_valid(text))
+    if (r.at < r.end || !(r.ascii || utf8_valid(text)))
         return false;
     *view = (struct jsonview){kind_of(*from), {from, len}};
     return true;

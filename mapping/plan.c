@@ -198,11 +198,16 @@ static bool plan_rule(struct planning *p, const struct forward_rule *rule, size_
     return true;
 }
 
-/* The rules [from, to) have no filter that matches. */
-static void skip_unmatched(struct planning *p, size_t from, size_t to)
+/* None of the rule's filters matches: says why not, filter by filter. */
+static void skip_unmatched(struct planning *p, const struct forward_rule *rule)
 {
-    for (size_t i = from; p->sink->skipped && i < to; i++)
-        skip(p, &p->set->forward[i], "no filter of it matches the topic");
+    buf_clear(&p->text);
+    for (size_t i = 0; i < rule->from_count; i++) {
+        const struct filter *filter = rule->from[i].filter;
+        buf_printf(&p->text, "%s%s: ", i ? "; " : "", filter->text);
+        topic_explain(span_of(filter->plain), p->message->topic, &p->text);
+    }
+    skip(p, rule, buf_str(&p->text));
 }
 
 static void plan_hits(struct planning *p, const struct matcher_hit *hits, size_t count)
@@ -211,28 +216,30 @@ static void plan_hits(struct planning *p, const struct matcher_hit *hits, size_t
     const struct forward_rule *final = NULL;
     for (size_t i = 0; i < count && !final; i++) {
         const struct forward_rule *rule = &p->set->forward[hits[i].rule];
-        skip_unmatched(p, next, hits[i].rule);
+        for (; p->sink->skipped && next < hits[i].rule; next++)
+            skip_unmatched(p, &p->set->forward[next]);
         next = hits[i].rule + 1;
         if (plan_rule(p, rule, hits[i].from) && rule->final)
             final = rule;
     }
-    if (!final) {
-        skip_unmatched(p, next, p->set->forward_count);
-        return;
-    }
     struct err reason;
-    err_set(&reason, "rule \"%s\" above it matched and is final", final->name);
-    for (; p->sink->skipped && next < p->set->forward_count; next++)
-        skip(p, &p->set->forward[next], reason.text);
+    if (final)
+        err_set(&reason, "rule \"%s\" above it matched and is final", final->name);
+    for (; p->sink->skipped && next < p->set->forward_count; next++) {
+        if (final)
+            skip(p, &p->set->forward[next], reason.text);
+        else
+            skip_unmatched(p, &p->set->forward[next]);
+    }
 }
 
 static void plan_all(struct planning *p)
 {
     struct matcher_hit few[PLAN_HITS], *hits = few;
-    size_t room = PLAN_HITS, count;
-    while ((count = matcher_find(p->set->matcher, p->message->topic, hits, room)) > room) {
-        room = count;
-        hits = check_alloc(calloc(room, sizeof *hits));
+    size_t count = matcher_find(p->set->matcher, p->message->topic, few, PLAN_HITS);
+    if (count > PLAN_HITS) {
+        hits = check_alloc(calloc(count, sizeof *hits));
+        count = matcher_find(p->set->matcher, p->message->topic, hits, count);
     }
     plan_hits(p, hits, count);
     if (hits != few)
@@ -247,7 +254,7 @@ static void plan_one(struct planning *p, const struct forward_rule *rule)
             return;
         }
     }
-    skip(p, rule, "no filter of it matches the topic");
+    skip_unmatched(p, rule);
 }
 
 struct plan_result plan_message(const struct ruleset *set, const struct mqtt_message *message,

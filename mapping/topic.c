@@ -113,6 +113,34 @@ bool topic_match(struct span filter, struct span name, struct topic_captures *ca
     return n > name.len;
 }
 
+void topic_explain(struct span filter, struct span name, struct buf *out)
+{
+    enum { SHOWN = 64 }; /* bytes of a level */
+    if (begins_with_dollar(name) && begins_with_wildcard(filter)) {
+        buf_add_str(out, "a leading wildcard does not match topics that begin with '$'");
+        return;
+    }
+    size_t f = 0, n = 0, depth = 1;
+    struct span want, got;
+    for (; next_level(filter, &f, &want); depth++) {
+        if (is_char(want, '#'))
+            return;
+        if (!next_level(name, &n, &got)) {
+            buf_printf(out, "the topic has no level %zu", depth);
+            return;
+        }
+        if (is_char(want, '+') || span_eq(want, got))
+            continue;
+        want = span_slice(want, 0, SHOWN);
+        got = span_slice(got, 0, SHOWN);
+        buf_printf(out, "level %zu is \"%.*s\" and not \"%.*s\"", depth, SPAN_ARG(got),
+                   SPAN_ARG(want));
+        return;
+    }
+    if (n <= name.len)
+        buf_printf(out, "the topic has more than %zu level%s", depth - 1, depth > 2 ? "s" : "");
+}
+
 bool topic_filter_covers(struct span outer, struct span inner)
 {
     if (begins_with_dollar(inner) && begins_with_wildcard(outer))

@@ -5,13 +5,13 @@
  * ("plant/+/temp", "plant/#"). The matching rules are MQTT 5.0 s. 4.7 and the same in 3.1.1. Of a
  * shared subscription ("$share/GROUP/FILTER") only FILTER belongs here.
  *
- * All functions are pure: they allocate, keep and lock nothing, and any thread may call them. Spans
- * point into the caller's bytes and live as long as those do.
+ * All functions are pure: they keep and lock nothing, and any thread may call them. Spans point
+ * into the caller's bytes and live as long as those do.
  */
 #ifndef MAPPING_TOPIC_H
 #define MAPPING_TOPIC_H
 
-#include "base/span.h"
+#include "base/buf.h"
 
 enum {
     TOPIC_MAX_BYTES = 65535, /* MQTT 5.0 s. 4.7.3 */
@@ -41,6 +41,9 @@ bool topic_filter_ok(struct span filter, const char **why);
  * wildcard does not match a name that begins with '$'.
  */
 bool topic_match(struct span filter, struct span name, struct topic_captures *caps);
+
+/* Appends why name does not match filter, for people; nothing when it does. Both are checked. */
+void topic_explain(struct span filter, struct span name, struct buf *out);
 
 /* Whether every name that matches `inner` also matches `outer`. Both are checked filters. */
 bool topic_filter_covers(struct span outer, struct span inner);

@@ -48,8 +48,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t found = matcher_find(matcher, rest, hits, MAX_FILTERS), at = 0;
         for (uint32_t i = 0; i < count; i++) {
             struct topic_captures captures;
-            if (topic_match(filters[i], rest, &captures))
-                CHECK(at < found && hits[at++].rule == i);
+            struct buf why = BUF_INIT(1024);
+            topic_explain(filters[i], rest, &why);
+            bool matches = topic_match(filters[i], rest, &captures);
+            CHECK(matches == (why.len == 0));
+            CHECK(!matches || (at < found && hits[at++].rule == i));
+            buf_fini(&why);
             compare_pair(filters[i], filters[0], rest);
             compare_pair(filters[0], filters[i], rest);
         }

@@ -394,7 +394,7 @@ static void every_rule_is_accounted_for_when_asked(void **state)
     m.retain = true;
     plan_message(set, &m, NULL, &sink);
     assert_string_equal(buf_str(&r.log),
-                        "zero skipped: no filter of it matches the topic\n"
+                        "zero skipped: b: level 1 is \"a\" and not \"b\"\n"
                         "one skipped: it skips retained copies (retained = \"skip\")\n"
                         "two.0 #1 [queue q] y\n"
                         "three skipped: rule \"two\" above it matched and is final\n"
@@ -402,10 +402,10 @@ static void every_rule_is_accounted_for_when_asked(void **state)
     buf_clear(&r.log);
     m.topic = span_of("c");
     plan_message(set, &m, NULL, &sink);
-    assert_string_equal(buf_str(&r.log), "zero skipped: no filter of it matches the topic\n"
-                                         "one skipped: no filter of it matches the topic\n"
-                                         "two skipped: no filter of it matches the topic\n"
-                                         "three skipped: no filter of it matches the topic\n"
+    assert_string_equal(buf_str(&r.log), "zero skipped: b: level 1 is \"c\" and not \"b\"\n"
+                                         "one skipped: a: level 1 is \"c\" and not \"a\"\n"
+                                         "two skipped: a: level 1 is \"c\" and not \"a\"\n"
+                                         "three skipped: a: level 1 is \"c\" and not \"a\"\n"
                                          "four.0 #2 [queue q] y\n");
     record_fini(&r);
     ruleset_free(set);
@@ -429,7 +429,8 @@ static void one_rule_can_be_planned_alone(void **state)
     sink.skipped = on_skipped;
     buf_clear(&r.log);
     result = plan_message(set, &m, &set->forward[1], &sink);
-    assert_string_equal(buf_str(&r.log), "two skipped: no filter of it matches the topic\n");
+    assert_string_equal(buf_str(&r.log), "two skipped: b: level 1 is \"c\" and not \"b\"; "
+                                         "a: level 1 is \"c\" and not \"a\"\n");
     assert_int_equal(result.matched, 0);
     record_fini(&r);
     ruleset_free(set);

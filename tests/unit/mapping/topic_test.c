@@ -89,6 +89,29 @@ static void a_hash_on_its_parent_level_stands_for_nothing(void **state)
     assert_true(caps.count == 1 && caps.at[0].len == 0 && caps.at[0].ptr);
 }
 
+static void what_keeps_a_name_from_matching_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter, *name, *says;
+    } rows[] = {
+        {"fleet/+/alarm", "fleet/d7/temp", "level 3 is \"temp\" and not \"alarm\""},
+        {"fleet/+/alarm", "fleet/d7", "the topic has no level 3"},
+        {"fleet/+/#", "fleet", "the topic has no level 2"},
+        {"fleet/+", "fleet/d7/temp", "the topic has more than 2 levels"},
+        {"+", "/", "the topic has more than 1 level"},
+        {"#", "$SYS/x", "a leading wildcard does not match topics that begin with '$'"},
+        {"fleet/#", "fleet", ""},
+        {"fleet/+", "fleet/x", ""},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct buf out = BUF_INIT(256);
+        topic_explain(span_of(rows[i].filter), span_of(rows[i].name), &out);
+        assert_string_equal(buf_str(&out), rows[i].says);
+        buf_fini(&out);
+    }
+}
+
 static void texts_that_are_no_topic_names_are_refused(void **state)
 {
     (void)state;
@@ -243,6 +266,7 @@ int main(void)
         cmocka_unit_test(names_match_filters_as_the_standard_says),
         cmocka_unit_test(wildcards_capture_what_they_stood_for),
         cmocka_unit_test(a_hash_on_its_parent_level_stands_for_nothing),
+        cmocka_unit_test(what_keeps_a_name_from_matching_is_said),
         cmocka_unit_test(texts_that_are_no_topic_names_are_refused),
         cmocka_unit_test(texts_that_are_no_filters_are_refused),
         cmocka_unit_test(the_longest_texts_are_65535_bytes_and_256_levels),
