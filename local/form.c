@@ -82,6 +82,7 @@ enum form_list form_list(const struct form *form, const char *name, size_t max, 
     bool seen[CMQ_MAX_BATCH + 1] = {false};
     size_t name_len = strlen(name), found = 0;
     bool gap = false;
+    *count = 0;
     for (size_t i = 0; i < form->count; i++) {
         struct span key = form->params[i].key;
         if (key.len <= name_len || key.ptr[name_len] != '.' || memcmp(key.ptr, name, name_len) != 0)
@@ -98,7 +99,6 @@ enum form_list form_list(const struct form *form, const char *name, size_t max, 
         at[number] = form->params[i].value;
         seen[number] = true;
     }
-    *count = 0;
     if (found > max)
         return FORM_LIST_TOO_MANY;
     size_t first = seen[0] ? 0 : 1;

@@ -38,7 +38,8 @@ enum form_list {
 
 /*
  * The values of NAME.0, NAME.1, ... or NAME.1, NAME.2, ... in the order of their numbers; none at
- * all is fine and gives a count of 0. max is at most CMQ_MAX_BATCH. No name may be there twice.
+ * all is fine. *count is 0 unless the result is FORM_LIST_OK. max is at most CMQ_MAX_BATCH. No name
+ * may be there twice.
  */
 enum form_list form_list(const struct form *form, const char *name, size_t max, struct span *items,
                          size_t *count);
