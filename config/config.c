@@ -6,11 +6,12 @@
 #include "config/list.h"
 #include "config/origins.h"
 #include "config/reader.h"
+#include "config/secret.h"
 #include "config/source.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
+#include <sys/stat.h>
 
 enum { MAX_PATH_BYTES = 8192 };
 
@@ -66,6 +67,13 @@ static int compare_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* Whether two paths are the same file: a rules_dir may be the main file's own folder. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static void read_rule_file(struct reader *reader, const char *path)
 {
     struct source source;
@@ -95,7 +103,8 @@ static void read_rules_dir(struct reader *reader, const config_t *main_tree)
     for (int i = 0; i < count; i++) {
         struct buf path = BUF_INIT(MAX_PATH_BYTES);
         buf_printf(&path, "%s%s%s", dir, slash ? "" : "/", entries[i]->d_name);
-        read_rule_file(reader, buf_str(&path));
+        if (!same_file(buf_str(&path), reader->config->path))
+            read_rule_file(reader, buf_str(&path));
         buf_fini(&path);
         free(entries[i]);
     }
@@ -133,14 +142,23 @@ static const struct reverse_rule *first_push(const struct ruleset *set)
     return NULL;
 }
 
-/* Whether a setting is left empty, on purpose or by not being there; not when it is at fault. */
+/* Whether a text setting is not there, or is or stands for nothing; not when it is at fault. */
 static bool is_empty(const config_t *tree, const char *section, const char *name)
 {
     const config_setting_t *group = config_lookup(tree, section);
     const config_setting_t *setting =
         group && config_setting_is_group(group) ? config_setting_get_member(group, name) : NULL;
-    return !setting || (config_setting_type(setting) == CONFIG_TYPE_STRING &&
-                        *config_setting_get_string(setting) == '\0');
+    if (!setting)
+        return true;
+    if (config_setting_type(setting) != CONFIG_TYPE_STRING)
+        return false;
+    struct buf value = BUF_INIT(SECRET_MAX_BYTES);
+    bool resolved = secret_resolve(span_of(config_setting_get_string(setting)), &value, NULL);
+    bool empty = resolved && value.len == 0;
+    if (value.len > 0)
+        explicit_bzero(value.ptr, value.len);
+    buf_fini(&value);
+    return empty;
 }
 
 /* What sections of the main file mean to each other and to the rules. */
@@ -152,7 +170,7 @@ static void check_sections(struct reader *reader, const config_t *tree)
     for (size_t i = 0; cmq && i < OPTION_COUNT(account); i++) {
         if (is_empty(tree, "cmq", account[i]))
             reader_fault_at(reader, main_line(tree, "cmq", account[i]),
-                            "cmq.%s is required when rules use CMQ", account[i]);
+                            "cmq.%s is required to use CMQ", account[i]);
     }
     if (*config->mqtt.tls.key && !*config->mqtt.tls.cert)
         reader_fault_at(reader, main_line(tree, "mqtt.tls", "key"),

@@ -74,10 +74,10 @@ void faults_sort(struct faults *faults)
     struct fault *sorted = check_alloc(calloc(faults->count, sizeof *sorted));
     for (size_t i = 0; i < faults->count; i++)
         sorted[i] = faults->list[places[i].index];
-    free(faults->list);
+    memcpy(faults->list, sorted, faults->count * sizeof *sorted); /* keeps the list's room */
+    free(sorted);
     free(places);
     free(files);
-    faults->list = sorted;
 }
 
 static const char *level_name(enum fault_level level)

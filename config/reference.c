@@ -53,7 +53,7 @@ void config_reference(struct buf *out)
 {
     buf_add_str(out,
                 "# Settings\n\n"
-                "Made from the program's own table of options by `cmqgw check --reference`.\n\n"
+                "Made from the table of options that the program itself reads by.\n\n"
                 "Durations and sizes are strings with a unit: `\"1500ms\"`, `\"30s\"`, `\"5m\"`, "
                 "`\"24h\"`, `\"7d\"`; `\"100B\"`, `\"64KiB\"`, `\"1GiB\"`. Any string may be "
                 "`@env:NAME` or `@file:PATH`; a text that begins with `@` itself is written "

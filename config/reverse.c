@@ -3,6 +3,8 @@
 #include "config/list.h"
 #include "config/reader.h"
 
+#include <strings.h>
+
 enum { MAX_TEMPLATE_BYTES = 4096 };
 
 static const char *const payloads[] = {[REVERSE_BODY] = "body",
@@ -194,6 +196,9 @@ void reverse_read(struct reader *reader, const config_setting_t *setting, void *
     rule->file = reader->file;
     rule->line = reader_line(setting);
     reader_group(reader, &option_reverse, setting, rule->line, rule);
+    if (rule->queue && rule->dead_letter && strcasecmp(rule->queue, rule->dead_letter) == 0)
+        reader_fault_at(reader, reader_member_line(setting, "dead_letter"),
+                        "reverse.dead_letter is the queue that the rule takes from");
     if (rule->name)
         names_define(&reader->names, NAME_RULE, 1, rule->name, rule->file,
                      reader_member_line(setting, "name"));

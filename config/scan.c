@@ -34,7 +34,13 @@ static void skip_string(struct lexer *lexer)
             lexer->line++;
         p++;
     }
-    lexer->at = *p ? p + 1 : p;
+    if (*p == '\0') { /* let libconfig find its syntax error where the string begins */
+        lexer->at[0] = '?';
+        lexer->at[1] = '\0';
+        lexer->at++;
+        return;
+    }
+    lexer->at = p + 1;
     if (lexer->after_string)
         lexer->scan->values[lexer->scan->count - 1].flags |= flags;
     else

@@ -30,8 +30,9 @@ struct scan {
 };
 
 /*
- * Goes over a NUL-terminated text. An @include is a fault and made a comment. False when libconfig
- * must not see the text; the fault says why.
+ * Goes over a NUL-terminated text. An @include is a fault and made a comment; a string that is not
+ * closed is cut off, which is a syntax error to libconfig. False when libconfig must not see the
+ * text; the fault says why.
  */
 bool scan_text(struct scan *scan, char *text, const char *file, struct faults *faults);
 

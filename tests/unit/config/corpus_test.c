@@ -86,6 +86,7 @@ static int enter_corpus(void **state)
         return -1;
     (void)unsetenv("CMQGW_TEST_UNSET");
     return setenv("CMQGW_TEST_SECRET", "hunter2", 1) != 0 ||
+           setenv("CMQGW_TEST_EMPTY", "", 1) != 0 ||
            setenv("CMQGW_TEST_FILTER", "plant/#/hunter2", 1) != 0;
 }
 

@@ -1,0 +1,346 @@
+/* What loading does beyond the corpus: limits, the local server's way, folders made for the test.
+ */
+#include "config/config.h"
+#include "config/source.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD "gateway = { id = \"g\"; state_dir = \"s\"; }; mqtt = { servers = \"tcp://h:1\"; };\n"
+#define ACCOUNT                                                                                    \
+    "cmq = { endpoint = \"http://h\"; secret_id = \"@env:CMQGW_TEST_SECRET\"; "                    \
+    "secret_key = \"@env:CMQGW_TEST_SECRET\"; };\n"
+
+enum { MAX_TEXT_BYTES = 1 << 20 };
+
+static char folder[] = "/tmp/cmqgw-config-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *name, const char *text, size_t len)
+{
+    FILE *file = fopen(in_folder(name), "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_faults(struct faults *faults, const char *expected)
+{
+    struct buf out = BUF_INIT(MAX_TEXT_BYTES);
+    faults_print(faults, false, &out);
+    assert_string_equal(buf_str(&out), expected);
+    buf_fini(&out);
+    faults_fini(faults);
+}
+
+static struct config *load_text(const char *text, struct faults *faults)
+{
+    return config_load_text("f", span_of(text), faults);
+}
+
+static void what_is_not_set_has_its_default(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    struct config *config = load_text(HEAD, &faults);
+    assert_non_null(config);
+    assert_faults(&faults, "");
+    assert_string_equal(config->gateway.rules_dir, "");
+    assert_true(config->mqtt.v5);
+    assert_string_equal(config->mqtt.username, "");
+    assert_string_equal(config->mqtt.password, "");
+    assert_int_equal(config->mqtt.keep_alive_s, 30);
+    assert_int_equal(config->mqtt.session_expiry_s, 86400);
+    assert_int_equal(config->mqtt.connect_timeout_s, 10);
+    assert_string_equal(config->mqtt.shared_group, "");
+    assert_string_equal(config->mqtt.tls.ca, "");
+    assert_true(config->mqtt.tls.verify);
+    assert_string_equal(config->cmq.endpoint, "");
+    assert_int_equal(config->cmq.signature, CMQ_HMAC_SHA256);
+    assert_int_equal(config->cmq.connections, 64);
+    assert_int_equal(config->cmq.rate, 5000);
+    assert_int_equal(config->cmq.timeout_ms, 15000);
+    assert_true(config->cmq.tls.verify);
+    assert_string_equal(config->cmq.management.endpoint, "https://tdmq.tencentcloudapi.com");
+    assert_string_equal(config->cmq.management.region, "ap-guangzhou");
+    assert_int_equal(config->spool.max_size_bytes, 1 << 30);
+    assert_true(config->spool.sync_power);
+    assert_string_equal(config->admin.listen, "127.0.0.1:9780");
+    assert_string_equal(config->push.listen, "");
+    assert_int_equal(config->log.level, LOG_INFO);
+    assert_int_equal(config->log.format, LOG_TEXT);
+    assert_int_equal(config->rules->forward_count, 0);
+    assert_non_null(config->rules->matcher);
+    assert_false(config->resources.declared);
+    config_free(config);
+    config_free(NULL);
+}
+
+static void a_file_that_is_not_there_is_a_fault(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    assert_null(config_load("/no/such/file.cfg", &faults));
+    assert_faults(&faults, "/no/such/file.cfg:0: error: cannot read the file: No such file or "
+                           "directory\n");
+}
+
+static void a_file_that_is_too_large_is_refused(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    char *big = check_alloc(malloc(SOURCE_MAX_BYTES + 1));
+    memset(big, '\n', SOURCE_MAX_BYTES + 1);
+    memcpy(big, HEAD, strlen(HEAD));
+    write_file("big.cfg", big, SOURCE_MAX_BYTES);
+    struct config *config = config_load(in_folder("big.cfg"), &faults);
+    assert_non_null(config);
+    config_free(config);
+    assert_faults(&faults, "");
+
+    write_file("big.cfg", big, SOURCE_MAX_BYTES + 1);
+    assert_null(config_load(in_folder("big.cfg"), &faults));
+    assert_int_equal(faults.errors, 1);
+    assert_string_equal(faults.list[0].text, "the file is larger than 16 MiB");
+    faults_fini(&faults);
+    (void)unlink(in_folder("big.cfg"));
+    free(big);
+}
+
+static void a_fault_more_than_the_rules_allowed_is_said_once(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(SOURCE_MAX_BYTES);
+    buf_add_str(&text, HEAD ACCOUNT "forward = (\n");
+    for (int i = 0; i < 100002; i++)
+        buf_printf(&text, "%s{ name = \"r%d\"; from = \"a\"; to = { queue = \"q\"; }; }",
+                   i ? ",\n" : "", i);
+    buf_add_str(&text, ");\n");
+    assert_false(text.overflow);
+    struct faults faults = {0};
+    assert_null(config_load_text("f", buf_span(&text), &faults));
+    assert_faults(&faults, "f:100004: error: there are more than 100000 rules\n");
+    buf_fini(&text);
+}
+
+static void faults_of_an_earlier_file_do_not_fail_a_good_one(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    faults_add(&faults, FAULT_ERROR, "elsewhere", 1, "x");
+    struct config *config = load_text(HEAD, &faults);
+    assert_non_null(config);
+    config_free(config);
+    assert_int_equal(faults.errors, 1);
+    faults_fini(&faults);
+}
+
+static void rule_files_are_read_in_byte_order_of_their_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"r/b.cfg", "r/B.cfg", "r/10.cfg", "r/9.cfg",
+                                        "r/\xc3\xa9.cfg"};
+    static const char *const order[] = {"main",    "r/10.cfg", "r/9.cfg",
+                                        "r/B.cfg", "r/b.cfg",  "r/\xc3\xa9.cfg"};
+    char text[512];
+    assert_int_equal(mkdir(in_folder("r"), 0700), 0);
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(text, sizeof text,
+                       "forward = { name = \"%s\"; from = \"a\"; to = { queue = \"q\"; }; };",
+                       names[i]);
+        write_file(names[i], text, strlen(text));
+    }
+    write_file("r/not.conf", "}", 1);
+    (void)snprintf(text, sizeof text,
+                   "gateway = { id = \"g\"; state_dir = \"s\"; rules_dir = \"%s/r/\"; };"
+                   "mqtt = { servers = \"tcp://h:1\"; };" ACCOUNT
+                   "forward = { name = \"main\"; from = \"a\"; to = { queue = \"q\"; }; };",
+                   folder);
+    write_file("main.cfg", text, strlen(text));
+
+    struct faults faults = {0};
+    struct config *config = config_load(in_folder("main.cfg"), &faults);
+    assert_faults(&faults, "");
+    assert_non_null(config);
+    assert_int_equal(config->rules->forward_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(config->rules->forward[i].name, order[i]);
+    assert_string_equal(config->rules->forward[1].file, in_folder("r/10.cfg"));
+    config_free(config);
+
+    for (size_t i = 0; i < 5; i++)
+        (void)unlink(in_folder(names[i]));
+    (void)unlink(in_folder("r/not.conf"));
+    (void)unlink(in_folder("main.cfg"));
+    assert_int_equal(rmdir(in_folder("r")), 0);
+}
+
+static void an_exposed_secret_file_is_a_warning(void **state)
+{
+    (void)state;
+    char text[512], expected[512];
+    write_file("secret", "hunter2\n", 8);
+    assert_int_equal(chmod(in_folder("secret"), 0644), 0);
+    (void)snprintf(text, sizeof text, HEAD "admin = { token = \"@file:%s\"; };",
+                   in_folder("secret"));
+    (void)snprintf(expected, sizeof expected,
+                   "f:2: warning: admin.token: everyone can read the file that @file:%s names\n",
+                   in_folder("secret"));
+    struct faults faults = {0};
+    struct config *config = load_text(text, &faults);
+    assert_non_null(config);
+    config_free(config);
+    assert_faults(&faults, expected);
+
+    assert_int_equal(chmod(in_folder("secret"), 0600), 0);
+    config = load_text(text, &faults);
+    assert_non_null(config);
+    config_free(config);
+    assert_faults(&faults, "");
+    (void)unlink(in_folder("secret"));
+}
+
+static void every_kind_of_string_may_be_a_reference(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value;
+    } variables[] = {{"CMQGW_TEST_A", "5m"},         {"CMQGW_TEST_B", "2GiB"},
+                     {"CMQGW_TEST_C", "warn"},       {"CMQGW_TEST_D", "tcp://x:1"},
+                     {"CMQGW_TEST_E", "a/+b/#"},     {"CMQGW_TEST_F", "{b}"},
+                     {"CMQGW_TEST_G", "cloudevents"}};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        assert_int_equal(setenv(variables[i].name, variables[i].value, 1), 0);
+    struct faults faults = {0};
+    struct config *config = load_text(
+        "gateway = { id = \"g\"; state_dir = \"@@s\"; }; spool = { max_size = "
+        "\"@env:CMQGW_TEST_B\"; };"
+        "mqtt = { servers = \"@env:CMQGW_TEST_D\"; keep_alive = \"@env:CMQGW_TEST_A\"; };" ACCOUNT
+        "log = { level = \"@env:CMQGW_TEST_C\"; };"
+        "forward = { name = \"a\"; from = \"@env:CMQGW_TEST_E\"; body = \"@env:CMQGW_TEST_G\";"
+        "  to = { queue = \"@env:CMQGW_TEST_F\"; }; };",
+        &faults);
+    assert_faults(&faults, "");
+    assert_non_null(config);
+    assert_string_equal(config->gateway.state_dir, "@s");
+    assert_string_equal(config->mqtt.servers[0], "tcp://x:1");
+    assert_int_equal(config->mqtt.keep_alive_s, 300);
+    assert_int_equal(config->spool.max_size_bytes, 2147483648);
+    assert_int_equal(config->log.level, LOG_WARN);
+    const struct forward_rule *rule = &config->rules->forward[0];
+    assert_string_equal(rule->from[0].filter->plain, "a/+/#");
+    assert_true(span_eq_str(template_text(rule->targets[0].name), "{b}"));
+    assert_int_equal(rule->body, ENVELOPE_CLOUDEVENTS);
+    config_free(config);
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        (void)unsetenv(variables[i].name);
+}
+
+static void a_gateway_that_only_takes_pushes_needs_no_account(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    struct config *config =
+        load_text(HEAD "push = { listen = \"127.0.0.1:0\"; }; reverse = { name = \"a\"; to = \"t\";"
+                       " from = { push = \"/3Jf9x_Kq0-ZpLm2Vt8RwYb\"; }; };",
+                  &faults);
+    assert_faults(&faults, "");
+    assert_non_null(config);
+    config_free(config);
+}
+
+static struct config *load_resources(const char *text, struct faults *faults)
+{
+    write_file("local.cfg", text, strlen(text));
+    struct config *config = config_load_resources(in_folder("local.cfg"), faults);
+    (void)unlink(in_folder("local.cfg"));
+    return config;
+}
+
+static void the_local_server_needs_resources_alone(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    struct config *config =
+        load_resources("resources = { topics = { name = \"t\"; subscriptions = { name = \"s\"; "
+                       "queue = \"q\"; }; }; queues = { name = \"q\"; }; };",
+                       &faults);
+    assert_faults(&faults, "");
+    assert_non_null(config);
+    assert_int_equal(config->resources.queue_count, 1);
+    assert_string_equal(config->resources.topics[0].subscriptions[0].queue, "q");
+    assert_string_equal(config->cmq.secret_id, "");
+    config_free(config);
+}
+
+static void the_local_server_takes_secrets_it_cannot_resolve_as_a_warning(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    (void)unsetenv("CMQGW_TEST_UNSET");
+    struct config *config =
+        load_resources("cmq = { secret_id = \"@env:CMQGW_TEST_UNSET\"; };\n"
+                       "forward = { name = \"a\"; from = \"a\"; to = { queue = \"q\"; }; };",
+                       &faults);
+    assert_non_null(config);
+    assert_string_equal(config->cmq.secret_id, "@env:CMQGW_TEST_UNSET");
+    config_free(config);
+    assert_int_equal(faults.count, 1);
+    assert_int_equal(faults.errors, 0);
+    assert_string_equal(faults.list[0].text, "cmq.secret_id: the environment variable "
+                                             "CMQGW_TEST_UNSET is not set");
+    faults_fini(&faults);
+}
+
+static void the_local_server_checks_the_rest_as_always(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    assert_null(
+        load_resources("mqtt = { version = 5; }; resources = { queues = { }; }; x = 1;", &faults));
+    assert_int_equal(faults.errors, 3);
+    faults_fini(&faults);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    return !mkdtemp(folder) || setenv("CMQGW_TEST_SECRET", "hunter2", 1) != 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_set_has_its_default),
+        cmocka_unit_test(a_file_that_is_not_there_is_a_fault),
+        cmocka_unit_test(a_file_that_is_too_large_is_refused),
+        cmocka_unit_test(a_fault_more_than_the_rules_allowed_is_said_once),
+        cmocka_unit_test(faults_of_an_earlier_file_do_not_fail_a_good_one),
+        cmocka_unit_test(rule_files_are_read_in_byte_order_of_their_names),
+        cmocka_unit_test(an_exposed_secret_file_is_a_warning),
+        cmocka_unit_test(every_kind_of_string_may_be_a_reference),
+        cmocka_unit_test(a_gateway_that_only_takes_pushes_needs_no_account),
+        cmocka_unit_test(the_local_server_needs_resources_alone),
+        cmocka_unit_test(the_local_server_takes_secrets_it_cannot_resolve_as_a_warning),
+        cmocka_unit_test(the_local_server_checks_the_rest_as_always),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
