@@ -6,9 +6,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+[ ! -t 1 ] || { bold=$'\e[1m' plain=$'\e[0m'; }
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+# Prints a command as one would type it, then runs it.
 show() {
-    printf '$ %s\n' "$*"
+    local word line='$'
+    for word; do
+        [[ $word =~ ^[[:alnum:]_./:#+=-]+$ ]] || word=${word@Q}
+        line+=" $word"
+    done
+    printf '%s\n' "$line"
     "$@"
 }
 
@@ -61,6 +69,9 @@ cmake --preset release -DBUILD_TESTING=OFF >/dev/null
 cmake --build --preset release
 bin=$PWD/build/release/bin
 
+# The account of the local CMQ server, where the sample configuration looks for it.
+export CMQ_SECRET_ID=AKIDdemo CMQ_SECRET_KEY=not-a-secret
+
 say '3. A broker, a local CMQ server and the gateway'
 cp -r examples/demo/. "$work"
 port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -86,16 +97,17 @@ cmqgw() { "$bin/cmqgw" "$@" -c "$work/gateway.cfg"; }
 cat "$work/cmqgw.log"
 
 say '4. Three devices publish'
-publish() { mosquitto_pub -h 127.0.0.1 -p "$port" -q 1 "$@"; }
+publish() { show mosquitto_pub -h 127.0.0.1 -p "$port" -q 1 "$@"; }
 printf '\377\330\377\340 not text \000' >"$work/snapshot"
-show publish -i thermometer-d7 -t fleet/p1/d7/telemetry/temp/in -m '{"t": 21.5}'
-show publish -i boiler-d8 -t fleet/p1/d8/alarm -m '{"level": "HIGH", "text": "overheated"}'
-show publish -i camera-c3 -t fleet/cam/c3/snapshot -f "$work/snapshot"
+publish -i thermometer-d7 -t fleet/p1/d7/telemetry/temp/in -m '{"t": 21.5}'
+publish -i boiler-d8 -t fleet/p1/d8/alarm -m '{"level": "HIGH", "text": "overheated"}'
+publish -i camera-c3 -t fleet/cam/c3/snapshot -f "$work/snapshot"
 
-say '5. What the rules make of the alarm (cmqgw explain)'
-cmqgw explain fleet/p1/d8/alarm --payload '{"level": "HIGH", "text": "overheated"}'
+say '5. What the rules make of the reading and the alarm'
+show cmqgw explain fleet/p1/d7/telemetry/temp/in --payload '{"t": 21.5}'
+show cmqgw explain fleet/p1/d8/alarm --payload '{"level": "HIGH", "text": "overheated"}'
 
-say '6. And in CMQ: the messages in their queues (cmqgw cmq receive)'
+say '6. And in CMQ: the messages in their queues'
 for queue in readings hot-store pager alarm-board alarm-log snapshots; do
     show cmqgw cmq receive "$queue" --wait 5
 done
@@ -104,7 +116,9 @@ done
 
 say 'Done. What to try next'
 cat <<NEXT
-  $bin/cmqgw explain -c examples/demo/gateway.cfg fleet/p1/d7/telemetry/hum --payload 40
-  change a rule in examples/demo/rules.d, then: $bin/cmqgw check -c examples/demo/gateway.cfg
-  read docs/getting-started.md: the first rule of your own, and going to the real service
+  export CMQ_SECRET_ID=AKIDdemo CMQ_SECRET_KEY=not-a-secret
+  build/release/bin/cmqgw check -c examples/demo/gateway.cfg
+  build/release/bin/cmqgw explain -c examples/demo/gateway.cfg fleet/p1/d7/telemetry/hum --payload 40
+  change a rule in examples/demo/rules.d and ask again
+  read docs/getting-started.md: the same by hand, a rule of your own, going to the real service
 NEXT
