@@ -23,12 +23,11 @@ enum {
 struct cmq_call {
     struct cmq_call *prev, *next;
     struct cmq_client *client;
-    struct pump_transfer *transfer; /* NULL: refused, and about to be answered by the timer */
-    struct pump_timer timer;
+    struct pump_transfer *transfer; /* NULL: refused, and about to be answered by a post */
     struct err refusal;
     enum cmq_action action;
-    size_t items; /* as cmq_reply_parse wants them */
-    cmq_done_fn done;
+    size_t items;     /* as cmq_reply_parse wants them */
+    cmq_done_fn done; /* NULL: refused and cancelled; the post has only to free it */
     void *ctx;
 };
 
@@ -185,16 +184,18 @@ static void answer(struct cmq_call *call, struct cmq_reply *reply)
     DL_DELETE(call->client->calls, call);
     call->done(call->ctx, reply);
     cmq_reply_fini(reply);
-    free(call);
 }
 
 static void refuse(void *ctx)
 {
     struct cmq_call *call = ctx;
-    struct cmq_reply reply;
-    cmq_reply_failed(&reply, call->refusal.text);
-    reply.verdict = CMQ_REJECT;
-    answer(call, &reply);
+    if (call->done) {
+        struct cmq_reply reply;
+        cmq_reply_failed(&reply, call->refusal.text);
+        reply.verdict = CMQ_REJECT;
+        answer(call, &reply);
+    }
+    free(call);
 }
 
 /* The clock that a request is stamped with follows the service's when ours is off (CMQ.md 2.5). */
@@ -265,6 +266,7 @@ static void on_result(void *ctx, const struct pump_result *result)
     if (is_about_the_key(&reply))
         reload_after_refusal(client);
     answer(call, &reply);
+    free(call);
 }
 
 static void send_form(struct cmq_call *call, const struct cmq_request *request)
@@ -308,12 +310,10 @@ struct cmq_call *cmq_client_call(struct cmq_client *client, const struct cmq_req
     int64_t timestamp_s = clock_unix_ms() / 1000 + client->clock_ahead_s;
     uint64_t nonce = random_u64() >> 1; /* it fits every server's integer */
     buf_clear(&client->form);
-    if (cmq_request_form(request, &identity, timestamp_s, nonce, &client->form, &call->refusal)) {
+    if (cmq_request_form(request, &identity, timestamp_s, nonce, &client->form, &call->refusal))
         send_form(call, request);
-    } else {
-        call->timer = (struct pump_timer){.fn = refuse, .ctx = call};
-        pump_timer_set(client->pump, &call->timer, 0);
-    }
+    else
+        pump_post(client->pump, refuse, call);
     return call;
 }
 
@@ -325,7 +325,7 @@ void cmq_client_cancel(struct cmq_client *client, struct cmq_call *call)
         return;
     }
     struct cmq_reply reply;
-    pump_timer_clear(client->pump, &call->timer);
     cmq_reply_failed(&reply, "cancelled");
     answer(call, &reply);
+    call->done = NULL;
 }

@@ -36,7 +36,7 @@ struct transfers {
     int64_t date_s;
 };
 
-/* False when curl or memory for it cannot be had. */
+/* False when curl lacks memory or file descriptors. */
 bool transfers_init(struct transfers *transfers);
 void transfers_fini(struct transfers *transfers); /* with none under way */
 /* Moves all on, as far as they go without waiting. Whether any ended. */

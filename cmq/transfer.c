@@ -57,7 +57,8 @@ bool transfers_init(struct transfers *transfers)
     transfers->form_headers = curl_slist_append(NULL, "Expect:");
     if (transfers->multi && transfers->form_headers &&
         curl_multi_setopt(transfers->multi, CURLMOPT_MAXCONNECTS, (long)MAX_CONNECTIONS) ==
-            CURLM_OK)
+            CURLM_OK &&
+        curl_multi_wakeup(transfers->multi) == CURLM_OK) /* fails without file descriptors */
         return true;
     transfers_fini(transfers);
     return false;

@@ -507,13 +507,19 @@ static void stopping_the_pump_answers_every_call(void **state)
     (void)state;
     enum { CALLS = 20 };
     struct cmq_client *client = client_at("/hold");
-    struct outcome outcomes[CALLS] = {{0}};
+    struct outcome outcomes[CALLS] = {{0}}, refused = {0};
     struct cmq_request request = one_send();
     for (int i = 0; i < CALLS; i++)
         (void)cmq_client_call(client, &request, on_reply, &outcomes[i]);
     assert_true(pump_start(pump, NULL));
     assert_true(http_wait_held(server, CALLS));
     pump_stop(pump);
+    request.item_count = 0;
+    (void)cmq_client_call(client, &request, on_reply, &refused);
+    assert_int_equal(refused.calls, 0);
+    pump_stop(pump);
+    assert_int_equal(refused.calls, 1);
+    assert_int_equal(refused.verdict, CMQ_REJECT);
     for (int i = 0; i < CALLS; i++) {
         assert_int_equal(outcomes[i].calls, 1);
         assert_int_equal(outcomes[i].verdict, CMQ_RETRY);

@@ -560,6 +560,21 @@ static void freeing_ends_what_is_left(void **state)
     pump_free(NULL);
 }
 
+static void without_file_descriptors_there_is_no_pump(void **state)
+{
+    (void)state;
+    struct rlimit before, none;
+    struct err err = {""};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct pump *unlucky = pump_new(&err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_null(unlucky);
+    assert_non_null(strstr(err.text, "file descriptors"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -580,6 +595,7 @@ int main(void)
         TEST(a_timer_that_sets_itself_does_not_starve_the_exchanges),
         TEST(running_ends_when_a_post_or_a_timer_says_so),
         TEST(freeing_ends_what_is_left),
+        TEST(without_file_descriptors_there_is_no_pump),
     };
     return cmocka_run_group_tests_name("cmq/pump", tests, NULL, NULL);
 }
