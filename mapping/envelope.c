@@ -29,15 +29,18 @@ static bool write_raw(struct span payload, struct buf *out, struct err *err)
 {
     if (payload.len == 0)
         return err_set(err, "raw_empty: CMQ carries no empty body; use body = \"cloudevents\"");
-    if (payload.ptr[0] == '@')
+    if (payload.ptr[0] == '@') {
         return err_set(err, "raw_at: a body that begins with '@' cannot be signed so that CMQ "
                             "takes it; use body = \"base64\" or \"cloudevents\"");
-    if (has_nul(payload))
+    }
+    if (has_nul(payload)) {
         return err_set(err, "raw_nul: the payload contains a NUL, which CMQ cannot carry; use "
                             "body = \"base64\" or \"cloudevents\"");
-    if (!utf8_valid(payload))
+    }
+    if (!utf8_valid(payload)) {
         return err_set(err, "raw_not_utf8: the payload is not valid UTF-8, which CMQ cannot carry; "
                             "use body = \"base64\" or \"cloudevents\"");
+    }
     buf_add(out, payload);
     return true;
 }
@@ -52,9 +55,10 @@ static void add_name(struct buf *out, const char *name)
 
 static bool add_text(struct buf *out, const char *name, struct span text, struct err *err)
 {
-    if (!utf8_valid(text))
+    if (!utf8_valid(text)) {
         return err_set(err, "property_not_utf8: %s is not valid UTF-8, which JSON cannot carry",
                        name);
+    }
     add_name(out, name);
     json_string(out, text);
     return true;
@@ -130,9 +134,10 @@ static bool add_user(struct buf *out, const struct mqtt_message *message, struct
 {
     for (size_t i = 0; i < message->user_count; i++) {
         const struct mqtt_user_property *p = &message->user[i];
-        if (!utf8_valid(p->key) || !utf8_valid(p->value))
+        if (!utf8_valid(p->key) || !utf8_valid(p->value)) {
             return err_set(err, "property_not_utf8: a user property is not valid UTF-8, which "
                                 "JSON cannot carry");
+        }
     }
     struct buf object = BUF_INIT(out->max_len);
     write_user(message, &object);
@@ -241,24 +246,27 @@ bool envelope_write(enum envelope_kind kind, const struct mqtt_message *message,
 {
     size_t start = out->len;
     bool ok = true;
-    if (kind == ENVELOPE_CLOUDEVENTS)
+    if (kind == ENVELOPE_CLOUDEVENTS) {
         ok = write_event(message, context, out, err);
-    else if (kind == ENVELOPE_RAW)
+    } else if (kind == ENVELOPE_RAW) {
         ok = write_raw(message->payload, out, err);
-    else if (message->payload.len == 0)
+    } else if (message->payload.len == 0) {
         ok = err_set(err, "base64_empty: CMQ carries no empty body; use body = \"cloudevents\"");
-    else
+    } else {
         base64_encode(out, message->payload);
+    }
     if (!ok)
         return false;
-    if (out->overflow)
+    if (out->overflow) {
         return err_set(err, "too_large: the body would be above the %zu bytes of a message",
                        out->max_len);
+    }
     struct span body = span_slice(buf_span(out), start, out->len);
-    if (!fits_post(body))
+    if (!fits_post(body)) {
         return err_set(err,
                        "too_large: the body of %zu bytes would be %zu in the form that carries it, "
                        "above the 1 MiB of a POST",
                        body.len, cmq_form_cost(body));
+    }
     return true;
 }

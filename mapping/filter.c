@@ -24,11 +24,12 @@ static bool take_wildcard(struct filter *filter, struct span level, size_t *plai
                           struct err *err)
 {
     struct span name = span_slice(level, 1, level.len);
-    if (name.len > 0 && !name_ok(name))
+    if (name.len > 0 && !name_ok(name)) {
         return err_set(err,
                        "'%.*s' is not a wildcard with a name: letters, digits and '_', not "
                        "beginning with a digit",
                        SPAN_ARG(level));
+    }
     if (filter->wildcard_count == TOPIC_MAX_CAPTURES)
         return err_set(err, "it has more than %d wildcards", (int)TOPIC_MAX_CAPTURES);
     for (size_t i = 0; name.len > 0 && i < filter->wildcard_count; i++) {

@@ -1,160 +1,12 @@
 /*
  * jsonview - see jsonview.h
  *
- * One strict pass accepts the text; everything after it trusts that pass and only finds its way
- * along brackets and quotes.
+ * One strict pass (jsonview_check.c) accepts the text; everything here trusts that pass and only
+ * finds its way along brackets and quotes.
  */
-#include "mapping/jsonview.h"
+#include "mapping/jsonview_parts.h"
 
 #include "base/json.h"
-
-struct reader {
-    const char *at, *end;
-    int max_depth;
-    bool ascii; /* so far, in strings; there is nothing else outside them */
-};
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static void skip_space(struct reader *r)
-{
-    while (r->at < r->end && is_space(*r->at))
-        r->at++;
-}
-
-static bool take(struct reader *r, char c)
-{
-    if (r->at == r->end || *r->at != c)
-        return false;
-    r->at++;
-    return true;
-}
-
-static bool take_word(struct reader *r, const char *word)
-{
-    size_t len = strlen(word);
-    if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
-        return false;
-    r->at += len;
-    return true;
-}
-
-static bool take_digits(struct reader *r)
-{
-    const char *from = r->at;
-    while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
-        r->at++;
-    return r->at > from;
-}
-
-static bool take_number(struct reader *r)
-{
-    take(r, '-');
-    if (!take(r, '0') && !take_digits(r))
-        return false;
-    if (take(r, '.') && !take_digits(r))
-        return false;
-    if (take(r, 'e') || take(r, 'E')) {
-        if (!take(r, '+'))
-            take(r, '-');
-        return take_digits(r);
-    }
-    return true;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static bool take_hex4(struct reader *r)
-{
-    for (int i = 0; i < 4; i++, r->at++) {
-        if (r->at == r->end || hex_value(*r->at) < 0)
-            return false;
-    }
-    return true;
-}
-
-static bool take_string(struct reader *r)
-{
-    if (!take(r, '"'))
-        return false;
-    while (r->at < r->end) {
-        unsigned char c = (unsigned char)*r->at++;
-        if (c == '"')
-            return true;
-        if (c < 0x20)
-            return false;
-        if (c >= 0x80)
-            r->ascii = false;
-        if (c != '\\')
-            continue;
-        if (take(r, 'u')) {
-            if (!take_hex4(r))
-                return false;
-        } else if (r->at == r->end || !memchr("\"\\/bfnrt", *r->at++, 8)) {
-            return false;
-        }
-    }
-    return false;
-}
-
-static bool take_value(struct reader *r, int depth);
-
-/* What follows '[' or '{', through its end. */
-static bool take_items(struct reader *r, bool object, int depth)
-{
-    char close = object ? '}' : ']';
-    skip_space(r);
-    if (take(r, close))
-        return true;
-    do {
-        skip_space(r);
-        if (object) {
-            if (!take_string(r))
-                return false;
-            skip_space(r);
-            if (!take(r, ':'))
-                return false;
-            skip_space(r);
-        }
-        if (!take_value(r, depth))
-            return false;
-        skip_space(r);
-    } while (take(r, ','));
-    return take(r, close);
-}
-
-static bool take_value(struct reader *r, int depth)
-{
-    if (r->at == r->end)
-        return false;
-    switch (*r->at) {
-    case '"':
-        return take_string(r);
-    case '{':
-    case '[': {
-        bool object = *r->at++ == '{';
-        return depth < r->max_depth && take_items(r, object, depth + 1);
-    }
-    case 't':
-        return take_word(r, "true");
-    case 'f':
-        return take_word(r, "false");
-    case 'n':
-        return take_word(r, "null");
-    default:
-        return take_number(r);
-    }
-}
 
 static enum jsonview_kind kind_of(char first)
 {
@@ -177,20 +29,11 @@ static enum jsonview_kind kind_of(char first)
 
 bool jsonview_parse(struct span text, int max_depth, struct jsonview *view)
 {
-    CHECK(max_depth <= JSONVIEW_MAX_WRAPPED_DEPTH);
     *view = (struct jsonview){0};
-    if (text.len == 0)
+    struct span value;
+    if (!jsonview_check(text, max_depth, &value))
         return false;
-    struct reader r = {text.ptr, text.ptr + text.len, max_depth, true};
-    skip_space(&r);
-    const char *from = r.at;
-    if (!take_value(&r, 0))
-        return false;
-    size_t len = (size_t)(r.at - from);
-    skip_space(&r);
-    if (r.at < r.end || !(r.ascii || utf8_valid(text)))
-        return false;
-    *view = (struct jsonview){kind_of(*from), {from, len}};
+    *view = (struct jsonview){kind_of(value.ptr[0]), value};
     return true;
 }
 
@@ -234,7 +77,7 @@ static const char *value_end(const char *p, const char *end)
             p++;
             continue;
         } else {
-            while (p < end && *p != ',' && *p != '}' && *p != ']' && !is_space(*p))
+            while (p < end && *p != ',' && *p != '}' && *p != ']' && !jsonview_is_space(*p))
                 p++;
         }
         if (depth == 0)
@@ -247,7 +90,7 @@ static const char *value_end(const char *p, const char *end)
 static struct jsonview take_view(const char **at, const char *end)
 {
     const char *p = *at;
-    while (p < end && (is_space(*p) || *p == ',' || *p == ':'))
+    while (p < end && (jsonview_is_space(*p) || *p == ',' || *p == ':'))
         p++;
     if (p == end)
         return (struct jsonview){0};
@@ -272,9 +115,9 @@ struct span jsonview_padded(struct jsonview member)
 {
     /* A member stands between ':' and ',' or '}', so neither loop leaves the object. */
     const char *from = member.text.ptr, *to = from + member.text.len;
-    while (is_space(from[-1]))
+    while (jsonview_is_space(from[-1]))
         from--;
-    while (is_space(*to))
+    while (jsonview_is_space(*to))
         to++;
     return (struct span){from, (size_t)(to - from)};
 }
@@ -283,7 +126,7 @@ static unsigned hex4(const char *p)
 {
     unsigned v = 0;
     for (int i = 0; i < 4; i++)
-        v = v << 4 | (unsigned)hex_value(p[i]);
+        v = v << 4 | (unsigned)jsonview_hex(p[i]);
     return v;
 }
 
@@ -368,10 +211,11 @@ static bool key_is(struct jsonview key, struct span name, bool token)
     while (i < in.len) {
         char bytes[4] = {in.ptr[i]};
         size_t n = 1;
-        if (bytes[0] == '\\')
+        if (bytes[0] == '\\') {
             n = take_escape(in, &i, bytes);
-        else
+        } else {
             i++;
+        }
         if (n == 0)
             return false;
         for (size_t b = 0; b < n; b++) {

@@ -226,10 +226,11 @@ static void plan_hits(struct planning *p, const struct matcher_hit *hits, size_t
     if (final)
         err_set(&reason, "rule \"%s\" above it matched and is final", final->name);
     for (; p->sink->skipped && next < p->set->forward_count; next++) {
-        if (final)
+        if (final) {
             skip(p, &p->set->forward[next], reason.text);
-        else
+        } else {
             skip_unmatched(p, &p->set->forward[next]);
+        }
     }
 }
 
@@ -271,10 +272,11 @@ struct plan_result plan_message(const struct ruleset *set, const struct mqtt_mes
         .text = BUF_INIT(PLAN_MAX_DESTINATION),
         .destination = BUF_INIT(PLAN_MAX_DESTINATION),
     };
-    if (only)
+    if (only) {
         plan_one(&p, only);
-    else
+    } else {
         plan_all(&p);
+    }
     template_scope_fini(&p.scope);
     buf_fini(&p.body);
     buf_fini(&p.text);

@@ -92,9 +92,10 @@ void ruleset_seal(struct ruleset *set)
     mark_covered(set);
     set->matcher = matcher_new();
     for (size_t i = 0; i < set->forward_count; i++) {
-        for (size_t k = 0; k < set->forward[i].from_count; k++)
+        for (size_t k = 0; k < set->forward[i].from_count; k++) {
             matcher_add(set->matcher, span_of(set->forward[i].from[k].filter->plain), (uint32_t)i,
                         (uint32_t)k);
+        }
     }
     matcher_seal(set->matcher);
 }

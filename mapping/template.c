@@ -35,6 +35,7 @@ static struct part *part_new(struct compiler *c, enum part_kind kind)
         c->room = c->room ? c->room * 2 : 4;
         t->parts = check_alloc(reallocarray(t->parts, c->room, sizeof *t->parts));
     }
+    CHECK(t->parts);
     struct part *p = &t->parts[t->part_count++];
     *p = (struct part){.kind = kind};
     return p;
@@ -84,9 +85,10 @@ static bool unknown_placeholder(struct compiler *c, struct span head)
 static bool check_argument(struct compiler *c, const struct part *p)
 {
     struct span w = p->written;
-    if (p->kind == PART_JSON && !jsonview_pointer_ok(p->text))
+    if (p->kind == PART_JSON && !jsonview_pointer_ok(p->text)) {
         return err_set(c->err, "%.*s: a JSON pointer begins with '/'; '~' is written ~0",
                        SPAN_ARG(w));
+    }
     if ((p->kind == PART_USER || p->kind == PART_CE) && p->text.len == 0)
         return err_set(c->err, "%.*s: a name must follow the ':'", SPAN_ARG(w));
     if (p->kind == PART_CE && !c->envelope)
@@ -111,11 +113,12 @@ static bool compile_head(struct compiler *c, struct part *p, struct span head)
         p->text = span_slice(head, len, head.len);
         p->levels =
             p->kind == PART_TOPIC || (p->kind == PART_CE && span_eq_str(p->text, "subject"));
-        if (words[i].of_message && c->t->use == TEMPLATE_TOPIC && !c->envelope)
+        if (words[i].of_message && c->t->use == TEMPLATE_TOPIC && !c->envelope) {
             return err_set(c->err,
                            "{%.*s}: what comes from CMQ has that only with payload = "
                            "\"cloudevents\"",
                            SPAN_ARG(head));
+        }
         return check_argument(c, p);
     }
     return unknown_placeholder(c, head);
@@ -172,16 +175,18 @@ static bool compile_step(struct compiler *c, struct part *p, struct span call)
         step.kind = STEP_SLICE;
         size_t colon = span_find(arg, ':');
         if (!number_argument(span_slice(arg, 0, colon), 0, &step.from) ||
-            !number_argument(span_slice(arg, colon + 1, arg.len), 1, &step.count))
+            !number_argument(span_slice(arg, colon + 1, arg.len), 1, &step.count)) {
             return err_set(c->err,
                            "%.*s: slice:FROM:LEN wants two whole numbers, the second above 0",
                            SPAN_ARG(w));
+        }
     } else {
         return unknown_function(c, p, call);
     }
-    if (p->step_count == TEMPLATE_MAX_STEPS)
+    if (p->step_count == TEMPLATE_MAX_STEPS) {
         return err_set(c->err, "%.*s has more than %d functions", SPAN_ARG(w),
                        (int)TEMPLATE_MAX_STEPS);
+    }
     p->steps[p->step_count++] = step;
     return true;
 }

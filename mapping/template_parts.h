@@ -1,4 +1,4 @@
-/* template_parts - what a compiled template is made of; template.c and template_render.c only */
+/* template_parts - what a compiled template is made of, for the files of template alone */
 #ifndef MAPPING_TEMPLATE_PARTS_H
 #define MAPPING_TEMPLATE_PARTS_H
 
@@ -48,5 +48,8 @@ struct template
     struct part *parts;
     size_t part_count;
 };
+
+/* Whether s may stand where the use says; else err has the reason with its code. */
+bool template_whole_ok(enum template_use use, struct span s, struct err *err);
 
 #endif

@@ -8,7 +8,6 @@
 #include "mapping/template_parts.h"
 
 #include "base/hash.h"
-#include "cmq/limits.h"
 
 enum { TEMPLATE_MAX_VALUE_BYTES = 65536 }; /* of a value being worked on */
 
@@ -73,9 +72,10 @@ static bool get_json(const struct part *p, struct template_scope *scope, struct 
         return true;
     case JSONVIEW_STRING: {
         struct span text;
-        if (!jsonview_text(json, &scope->scratch, &text))
+        if (!jsonview_text(json, &scope->scratch, &text)) {
             return err_set(err, "template_value: %.*s is not text that can be used",
                            SPAN_ARG(p->written));
+        }
         *v = present(text);
         v->in_scratch = scope->scratch.len > 0;
         return true;
@@ -94,12 +94,13 @@ static bool get_payload(const struct part *p, struct template_scope *scope, stru
 {
     struct jsonview json = jsonview_payload(&scope->json, scope->payload);
     struct jsonview at;
-    if (json.kind == JSONVIEW_NONE)
+    if (json.kind == JSONVIEW_NONE) {
         *v = missing("cannot be found: the payload is not JSON");
-    else if (!jsonview_at(json, p->text, &at))
+    } else if (!jsonview_at(json, p->text, &at)) {
         *v = missing("is not in the payload");
-    else
+    } else {
         return get_json(p, scope, at, v, err);
+    }
     return true;
 }
 
@@ -235,9 +236,10 @@ static bool add_word(const struct part *p, const struct template_scope *scope, s
                      struct buf *out, struct err *err)
 {
     if (word.len == 0) {
-        if (scope->replace_reject)
+        if (scope->replace_reject) {
             return err_set(err, "route_unsafe: %.*s would put an empty word into the route",
                            SPAN_ARG(p->written));
+        }
         buf_add(out, scope->replace);
         return true;
     }
@@ -247,11 +249,12 @@ static bool add_word(const struct part *p, const struct template_scope *scope, s
             buf_add_char(out, c);
             continue;
         }
-        if (scope->replace_reject)
+        if (scope->replace_reject) {
             return err_set(err,
                            "route_unsafe: %.*s would put '.', '*', '#' or white space into the "
                            "route",
                            SPAN_ARG(p->written));
+        }
         buf_add(out, scope->replace);
     }
     return true;
@@ -280,13 +283,15 @@ static bool add_to_topic(const struct part *p, const struct value *v, bool first
 {
     for (size_t i = 0; i < v->text.len; i++) {
         char c = v->text.ptr[i];
-        if (c == '+' || c == '#' || c == '\0' || (c == '/' && !p->levels))
+        if (c == '+' || c == '#' || c == '\0' || (c == '/' && !p->levels)) {
             return err_set(err, "topic_unsafe: %.*s would put '+', '#', NUL%s into the topic",
                            SPAN_ARG(p->written), p->levels ? "" : " or '/'");
+        }
     }
-    if (first && v->text.len > 0 && v->text.ptr[0] == '$')
+    if (first && v->text.len > 0 && v->text.ptr[0] == '$') {
         return err_set(err, "topic_unsafe: %.*s would begin the topic with '$'",
                        SPAN_ARG(p->written));
+    }
     buf_add(out, v->text);
     return true;
 }
@@ -301,9 +306,10 @@ static bool render_part(const struct template *t, const struct part *p,
     if (!get(p, scope, &v, err))
         return false;
     for (size_t i = 0; i < p->step_count; i++) {
-        if (!apply(&p->steps[i], &v, &scope->scratch))
+        if (!apply(&p->steps[i], &v, &scope->scratch)) {
             return err_set(err, "template_value: %.*s is longer than %d bytes",
                            SPAN_ARG(p->written), (int)TEMPLATE_MAX_VALUE_BYTES);
+        }
     }
     if (v.state == VALUE_MISSING)
         return err_set(err, "template_missing: %.*s %s", SPAN_ARG(p->written), v.why);
@@ -317,80 +323,14 @@ static bool render_part(const struct template *t, const struct part *p,
     return true;
 }
 
-static size_t count_chars(struct span s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
-        n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
-    return n;
-}
-
-static bool check_name(struct span s, struct err *err)
-{
-    const char *why;
-    if (cmq_name_ok(s, &why))
-        return true;
-    if (s.len > CMQ_MAX_NAME_BYTES)
-        return err_set(err, "name_too_long: the queue's or topic's name has %zu bytes, above %d",
-                       s.len, (int)CMQ_MAX_NAME_BYTES);
-    return err_set(err, "name_invalid: the queue's or topic's name cannot be: %s", why);
-}
-
-/* A value that begins with '@' cannot be signed so that all read it alike (CMQ.md 2.2.7). */
-static bool check_route(struct span s, struct err *err)
-{
-    const char *why;
-    if (s.len == 0)
-        return err_set(err, "route_empty: nothing is left for the route");
-    if (s.ptr[0] == '@')
-        return err_set(err, "route_invalid: CMQ cannot carry a route that begins with '@'");
-    if (cmq_route_ok(s, &why))
-        return true;
-    if (s.len > CMQ_MAX_ROUTE_BYTES)
-        return err_set(err, "route_too_long: the route has %zu bytes, above %d", s.len,
-                       (int)CMQ_MAX_ROUTE_BYTES);
-    return err_set(err, "route_invalid: the route cannot be: %s", why);
-}
-
-static bool check_tag(struct span s, struct err *err)
-{
-    const char *why;
-    if (s.len == 0)
-        return err_set(err, "tag_empty: nothing is left for the tag");
-    if (s.ptr[0] == '@')
-        return err_set(err, "tag_invalid: CMQ cannot carry a tag that begins with '@'");
-    if (cmq_tag_ok(s, &why))
-        return true;
-    if (count_chars(s) > CMQ_MAX_TAG_CHARS)
-        return err_set(err, "tag_too_long: the tag has %zu characters, above %d", count_chars(s),
-                       (int)CMQ_MAX_TAG_CHARS);
-    return err_set(err, "tag_invalid: the tag cannot be: %s", why);
-}
-
-/* Whether the whole is what its use wants. */
-static bool check_whole(enum template_use use, struct span s, struct err *err)
-{
-    const char *why;
-    switch (use) {
-    case TEMPLATE_NAME:
-        return check_name(s, err);
-    case TEMPLATE_ROUTE:
-        return check_route(s, err);
-    case TEMPLATE_TAG:
-        return check_tag(s, err);
-    default:
-        return topic_name_ok(s, &why) ||
-               err_set(err, "topic_invalid: the MQTT topic cannot be: %s", why);
-    }
-}
-
 /* A '#' that stands for nothing takes one dot beside it along. */
 static void drop_dot(struct buf *out, size_t start, bool *skip_dot)
 {
-    if (out->len > start && out->ptr[out->len - 1] == '.')
+    if (out->len > start && out->ptr[out->len - 1] == '.') {
         out->ptr[--out->len] = '\0';
-    else
+    } else {
         *skip_dot = true;
+    }
 }
 
 bool template_render(const struct template *t, struct template_scope *scope, struct buf *out,
@@ -413,8 +353,8 @@ bool template_render(const struct template *t, struct template_scope *scope, str
     }
     if (out->overflow)
         ok = err_set(err, "template_too_large: the text does not fit");
-    struct span whole = {out->ptr ? out->ptr + start : NULL, out->len - start};
-    ok = ok && check_whole(t->use, whole, err);
+    struct span whole = {buf_str(out) + start, out->len - start};
+    ok = ok && template_whole_ok(t->use, whole, err);
     if (!ok && out->ptr) {
         out->len = start;
         out->ptr[start] = '\0';

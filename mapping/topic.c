@@ -105,10 +105,11 @@ bool topic_match(struct span filter, struct span name, struct topic_captures *ca
         }
         if (!next_level(name, &n, &got))
             return false;
-        if (is_char(want, '+'))
+        if (is_char(want, '+')) {
             capture(caps, got);
-        else if (!span_eq(want, got))
+        } else if (!span_eq(want, got)) {
             return false;
+        }
     }
     return n > name.len;
 }

@@ -139,10 +139,11 @@ static bool read_payload(struct unwrapped *u, struct err *err)
     if (!has_data)
         return true;
     bool json = !m->content_type.ptr || envelope_type_is_json(m->content_type);
-    if (json || data.kind != JSONVIEW_STRING)
+    if (json || data.kind != JSONVIEW_STRING) {
         m->payload = is_ours(u) ? jsonview_padded(data) : data.text;
-    else if (!jsonview_text(data, &u->store, &m->payload))
+    } else if (!jsonview_text(data, &u->store, &m->payload)) {
         return invalid(err, "data", "is not text: it has half of a surrogate pair");
+    }
     return true;
 }
 
