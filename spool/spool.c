@@ -50,7 +50,7 @@ static bool open_files(struct spool *spool, const struct spool_options *options,
     if (options->max_bytes < MIN_BYTES)
         return err_set(err, "the spool needs at least %d MiB", MIN_BYTES >> 20);
     if (mkdir(options->dir, 0700) != 0 && errno != EEXIST)
-        return err_set(err, "state_dir %s cannot be made: %s", options->dir, strerror(errno));
+        return err_set(err, "state_dir cannot be made: %s: %s", strerror(errno), options->dir);
     spool->lock_fd = lock_take(options->dir, err);
     if (spool->lock_fd < 0)
         return false;

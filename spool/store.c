@@ -365,7 +365,7 @@ struct store *store_open(const char *dir, bool make, struct err *err)
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%s/spool.db", dir);
     if (n < 0 || (size_t)n >= sizeof path) {
-        err_set(err, "state_dir %s: the name is too long", dir);
+        err_set(err, "the name of the state_dir is too long");
         return NULL;
     }
     struct stat found;

@@ -22,12 +22,19 @@
 
 enum { ID_BLOCK = 1 << 16 }; /* numbers set aside at once, so that not every group writes meta */
 
-static const char *const state_advice[] = {
-    [SPOOL_ACCEPTING] = "",
-    [SPOOL_FULL] = "messages stay with the broker until CMQ has taken some; dead letters only "
-                   "leave with `cmqgw dead-letters replay` or `drop`",
-    [SPOOL_FAILED] = "nothing is acknowledged until it works again; it is tried every few seconds",
-};
+static const char *advice(enum spool_state state)
+{
+    switch (state) {
+    case SPOOL_ACCEPTING:
+        break;
+    case SPOOL_FULL:
+        return "; messages stay with the broker until CMQ has taken some; dead letters leave only "
+               "by `cmqgw dead-letters replay` or `drop`";
+    case SPOOL_FAILED:
+        return "; nothing is acknowledged until it works again; it is tried every few seconds";
+    }
+    return "";
+}
 
 /* Tells of a state, with what is known in figures or, for a fault, its cause. */
 static void report(struct spool *spool, enum spool_state state, const char *cause)
@@ -37,15 +44,14 @@ static void report(struct spool *spool, enum spool_state state, const char *caus
     char why[1024];
     const double mib = 1 << 20;
     if (cause)
-        (void)snprintf(why, sizeof why, "%s; %s", cause, state_advice[state]);
+        (void)snprintf(why, sizeof why, "%s%s", cause, advice(state));
     else
         (void)snprintf(why, sizeof why,
                        "spool %s: %.1f of %.1f MiB used, %llu deliveries wait, %llu dead letters "
-                       "are kept%s%s",
+                       "are kept%s",
                        state == SPOOL_FULL ? "full" : "accepting", (double)stat.used_bytes / mib,
                        (double)stat.max_bytes / mib, (unsigned long long)stat.deliveries,
-                       (unsigned long long)stat.dead_letters, *state_advice[state] ? "; " : "",
-                       state_advice[state]);
+                       (unsigned long long)stat.dead_letters, advice(state));
     spool->reported = state;
     spool->callbacks.state(spool->callbacks.ctx, state, why);
 }

@@ -241,10 +241,7 @@ static void a_log_that_cannot_be_emptied_stops_accepting(void **state)
 static void a_process_that_sits_on_the_database_is_named_as_the_cause(void **state)
 {
     struct fixture *f = *state;
-    char path[128];
-    fixture_path(f, "spool.db", path);
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3 *db = open_database(f);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     append_one(f, 1, 1);
     AWAIT(f, r->refused == 1);

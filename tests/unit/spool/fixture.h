@@ -311,13 +311,21 @@ static inline void fixture_path(const struct fixture *f, const char *name, char 
     (void)snprintf(path, 128, "%s/%s", f->dir, name);
 }
 
-/* Changes the closed database behind the spool's back. */
-static inline void run_sql(const struct fixture *f, const char *sql)
+/* Opens the database beside the spool. */
+static inline sqlite3 *open_database(const struct fixture *f)
 {
     char path[128];
     fixture_path(f, "spool.db", path);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, FIXTURE_DEADLINE_MS);
+    return db;
+}
+
+/* Changes the database behind the spool's back. */
+static inline void run_sql(const struct fixture *f, const char *sql)
+{
+    sqlite3 *db = open_database(f);
     char *message = NULL;
     if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s: %s", sql, message);
