@@ -441,6 +441,17 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
     (void)event_base_loopbreak(server->base);
 }
 
+/* evhttp switches reading and writing several times a request: only the sum reaches the kernel. */
+static struct event_base *new_base(void)
+{
+    struct event_config *config = check_alloc(event_config_new());
+    CHECK(event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+                                            EVENT_BASE_FLAG_NOLOCK) == 0);
+    struct event_base *base = check_alloc(event_base_new_with_config(config));
+    event_config_free(config);
+    return base;
+}
+
 static void set_up_http(struct server *server)
 {
     server->http = check_alloc(evhttp_new(server->base));
@@ -466,7 +477,7 @@ struct server *server_open(const struct server_options *options, struct err *err
 {
     struct server *server = check_alloc(calloc(1, sizeof *server));
     server->store = options->store;
-    server->base = check_alloc(event_base_new());
+    server->base = new_base();
     buf_init(&server->answer, MAX_ANSWER_BYTES);
     buf_init(&server->query, MAX_HEADER_BYTES);
     journal_init(&server->journal);
