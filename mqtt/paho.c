@@ -4,6 +4,7 @@
 #include <MQTTAsync.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* The signatures of StackTrace.h and Heap.h of Paho 1.3.12. */
@@ -48,6 +49,29 @@ void __wrap_myfree(char *file, int line, void *ptr)
     (void)line;
     free(ptr);
 }
+
+static atomic_int connecting; /* connections in the making */
+
+void paho_connecting(bool begins)
+{
+    atomic_fetch_add(&connecting, begins ? 1 : -1);
+}
+
+#ifdef MQTT_CAN_WITHHOLD /* a Paho that is known well enough */
+
+/* Of Socket.h. */
+int __real_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error);
+int __wrap_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error);
+
+int __wrap_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error)
+{
+    enum { CONNECTING_MS = 10 };
+    if (timeout_ms > CONNECTING_MS && atomic_load(&connecting) > 0)
+        timeout_ms = CONNECTING_MS;
+    return __real_Socket_getReadySocket(more, timeout_ms, mutex, error);
+}
+
+#endif
 
 static void prepare(void)
 {

@@ -25,6 +25,7 @@ struct session {
     MQTTAsync client;
     struct acks *acks;
     atomic_bool open;     /* `down` is still to come */
+    atomic_bool trying;   /* so is the answer to connecting */
     atomic_bool ignoring; /* messages are left to the broker */
     atomic_bool silent;
 
@@ -43,8 +44,15 @@ struct asked {
     char filter[];
 };
 
+static void set_trying(struct session *s, bool trying)
+{
+    if (atomic_exchange(&s->trying, trying) != trying)
+        paho_connecting(trying);
+}
+
 static void went_down(struct session *s, const char *why, bool unreachable)
 {
+    set_trying(s, false);
     if (atomic_exchange(&s->open, false) && !atomic_load(&s->silent))
         s->events.down(s->events.ctx, why, unreachable);
 }
@@ -60,6 +68,7 @@ static int64_t number(MQTTProperties *properties, enum MQTTPropertyCodes code, i
 
 static void came_up(struct session *s, bool session_present, MQTTProperties *properties)
 {
+    set_trying(s, false);
     bool known = s->known_server == (int64_t)s->server;
     if (!session_present || !known)
         acks_forget_session(s->acks);
@@ -251,10 +260,12 @@ bool session_connect(struct session *s, size_t server, struct err *err)
     }
 
     atomic_store(&s->open, true);
+    set_trying(s, true);
     rc = MQTTAsync_connect(s->client, c); /* copies everything */
     ok = rc == MQTTASYNC_SUCCESS;
     if (!ok) {
         atomic_store(&s->open, false);
+        set_trying(s, false);
         err_set(err, "cannot connect to %s: Paho refuses (%d: %s)", uri, rc,
                 MQTTAsync_strerror(rc));
     }
@@ -441,6 +452,7 @@ void session_free(struct session *s)
     session_silence(s);
     if (s->client)
         MQTTAsync_destroy(&s->client);
+    set_trying(s, false);
     acks_free(s->acks);
     free(s);
 }

@@ -122,7 +122,7 @@ static void a_stored_qos_2_message_is_not_handed_over_twice(void **state)
         broker_welcome(&f.broker, true);
         broker_publish(&f.broker, 1, false, 4, "before", NULL);
         broker_publish(&f.broker, 2, true, 5, "once", NULL);
-        mark(&f, 2); /* 0: once, 1: before, 2: the mark */
+        mark(&f, 2);                     /* 0: once, 1: before, 2: the mark */
         broker_heard_nothing(&f.broker); /* its PUBREC waits for its turn */
         mqtt_link_release(f.owner->link, owner_saw(f.owner, 1).ticket);
         broker_read_ack(&f.broker, PUBACK, 4);
@@ -223,8 +223,8 @@ static void a_busy_socket_delays_acknowledgements_and_loses_none(void **state)
     struct fixture f;
     broker_open(&f.broker, true);
     int small = 1;
-    assert_int_equal(
-        setsockopt(f.broker.listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    assert_int_equal(setsockopt(f.broker.listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)),
+                     0);
     f.owner = owner_new(f.broker.uri, true);
     owner_start(f.owner);
     broker_welcome(&f.broker, true);

@@ -95,8 +95,7 @@ static inline void broker_open(struct broker *b, bool v5)
 {
     *b = (struct broker){.connection = -1, .v5 = v5};
     b->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     assert_int_equal(bind(b->listener, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(b->listener, 8), 0);

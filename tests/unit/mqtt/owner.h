@@ -71,8 +71,7 @@ static inline void owner_message(void *ctx, const struct mqtt_message *message, 
     pthread_mutex_unlock(&o->lock);
 }
 
-static inline void owner_state(void *ctx, enum mqtt_link_state state, bool present,
-                               const char *why)
+static inline void owner_state(void *ctx, enum mqtt_link_state state, bool present, const char *why)
 {
     struct owner *o = ctx;
     pthread_mutex_lock(&o->lock);
