@@ -24,7 +24,7 @@ class CmqError(Exception):
 class CmqClient:
     """One keep-alive connection to http://127.0.0.1:port; one thread at a time."""
 
-    def __init__(self, port, secret_id="AKIDflow", secret_key="flowkey"):
+    def __init__(self, port, secret_id, secret_key):
         self.host = f"127.0.0.1:{port}"
         self.secret_id, self.secret_key = secret_id, secret_key
         self.nonce = itertools.count(1)

@@ -28,6 +28,10 @@ BIN = os.environ.get("CMQGW_BIN") or os.path.join(ROOT, "build", "dev", "bin")
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 PATIENCE = 60
 
+SECRET_ID, SECRET_KEY = "AKIDflow", "flowkey-0123456789"
+os.environ.update(CMQGW_FLOW_ID=SECRET_ID, CMQGW_FLOW_KEY=SECRET_KEY)
+ACCOUNT = {"secret_id": "@env:CMQGW_FLOW_ID", "secret_key": "@env:CMQGW_FLOW_KEY"}
+
 
 def wait_until(what, condition, patience=PATIENCE, pause=0.02):
     """Waits until condition() is true and returns it; what it waits for may be said by a function."""
@@ -200,10 +204,9 @@ class CmqLocal(Process):
         self.path = os.path.join(test.folder, "cmqlocal.cfg")
         with open(self.path, "w", encoding="utf-8") as config:
             config.write(config_text({
-                "cmq": {"secret_id": test.secret_id, "secret_key": test.secret_key},
+                "cmq": ACCOUNT,
                 "resources": resources}))
         self.port = 0
-        self.credentials = (test.secret_id, test.secret_key)
         super().__init__(test, "cmqlocal", [])
 
     def start(self):
@@ -218,7 +221,7 @@ class CmqLocal(Process):
         return f"http://127.0.0.1:{self.port}"
 
     def client(self):
-        return CmqClient(self.port, *self.credentials)
+        return CmqClient(self.port, SECRET_ID, SECRET_KEY)
 
 
 class Gateway(Process):
@@ -270,7 +273,7 @@ class LoadCloser:
 class Stage:
     """A folder, and in it a broker, a local CMQ server and a gateway, each when it is asked for."""
 
-    secret_id, secret_key = "AKIDflow", "flowkey-0123456789"
+    secret_id, secret_key = SECRET_ID, SECRET_KEY
 
     def set_up(self):
         self.folder = tempfile.mkdtemp(prefix="cmqgw-flow-")
@@ -313,8 +316,7 @@ class Stage:
         return {
             "gateway": {"id": "edge-1", "state_dir": os.path.join(self.folder, "state")},
             "mqtt": {"servers": [f"tcp://127.0.0.1:{self.broker.port}"], **(mqtt or {})},
-            "cmq": {"endpoint": self.local.url, "secret_id": self.secret_id,
-                    "secret_key": self.secret_key, **(cmq or {})},
+            "cmq": {"endpoint": self.local.url, **ACCOUNT, **(cmq or {})},
             "spool": spool or {"max_size": "1GiB", "sync": "crash"},
             "forward": forward, **sections}
 

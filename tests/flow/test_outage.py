@@ -65,6 +65,7 @@ class Outage(harness.FlowTest):
         self.wait_count("store", COUNT, 120)
         numbers = {int(body[:10]) for body in self.cmq.drain("store")}
         self.assertEqual(sorted(numbers), list(range(COUNT)))
+        self.assertEqual(self.gateway.log_lines(r"spool\.failed"), [], "the disk is fine")
         self.assertEqual(self.gateway.terminate(), 0)
 
 

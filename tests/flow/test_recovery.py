@@ -44,9 +44,9 @@ class Recovery(harness.FlowTest):
         self.expect_one_line(r"cmq\.hold.*", r"4100", r"secret_id|secret_key|key")
         self.assertEqual(len(self.gateway.log_lines(r"cmq\.hold")), 1)
         self.assertNotIn("wrong", self.gateway.log())
-        self.secret("key", self.secret_key)
+        self.secret("key", harness.SECRET_KEY)
         self.finish()
-        self.assertNotIn(self.secret_key, self.gateway.log())
+        self.assertNotIn(harness.SECRET_KEY, self.gateway.log())
 
     def test_a_queue_that_does_not_exist_is_named_and_served_once_it_does(self):
         self.start_broker()
