@@ -231,7 +231,7 @@ static bool apply(const struct step *step, struct value *v, struct buf *scratch)
     }
 }
 
-/* One level or value as a word of a route, or several when it has none of the breaking bytes. */
+/* A value, or one level of it, made safe. */
 static bool add_word(const struct part *p, const struct template_scope *scope, struct span word,
                      struct buf *out, struct err *err)
 {

@@ -131,7 +131,6 @@ static void reverse_rules_and_files_are_freed_with_the_set(void **state)
         .name = span_dup(span_of("r")),
         .queue = span_dup(span_of("q")),
         .push_path = span_dup(span_of("/p")),
-        .jq = span_dup(span_of(".")),
         .dead_letter = span_dup(span_of("")),
         .to = build_template("x/{json:/a}", TEMPLATE_TOPIC, NULL),
     };
