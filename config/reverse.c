@@ -59,15 +59,17 @@ static void check_from(struct reader *reader, const config_setting_t *setting, v
     bool queue = reader_given(setting, "queue"), push = reader_given(setting, "push");
     if (!queue && !push)
         reader_fault_at(reader, reader_line(setting), "reverse.from needs a queue or a push");
-    if (queue && push)
+    if (queue && push) {
         reader_fault_at(reader, reader_member_line(setting, "push"),
                         "reverse.from.push and reverse.from.queue exclude each other");
+    }
     if (push && !queue) {
         static const char *const of_queues[] = {"pollers", "batch", "wait"};
         for (size_t i = 0; i < OPTION_COUNT(of_queues); i++) {
-            if (reader_given(setting, of_queues[i]))
+            if (reader_given(setting, of_queues[i])) {
                 reader_fault_at(reader, reader_member_line(setting, of_queues[i]),
                                 "reverse.from.%s is for queues, not for pushes", of_queues[i]);
+            }
         }
     }
     if (rule->push_path) {
@@ -87,8 +89,11 @@ static void read_payload(struct reader *reader, const config_setting_t *setting,
     if (kind >= 0) {
         rule->payload = (enum reverse_payload)kind;
     } else if (span_starts(text, "jq:") && text.len > strlen("jq:")) {
+        struct err err;
         rule->payload = REVERSE_JQ;
-        rule->jq = span_dup(span_slice(text, strlen("jq:"), text.len));
+        rule->jq = jq_program_new(span_slice(text, strlen("jq:"), text.len), &err);
+        if (!rule->jq)
+            reader_fault(reader, setting, "%s", err.text);
     } else {
         reader_mismatch(reader, setting);
         rule->payload = REVERSE_CLOUDEVENTS; /* so that {ce:...} is not a second fault */
@@ -109,11 +114,12 @@ static void read_to(struct reader *reader, const config_setting_t *setting, void
     } else {
         rule->to = template_new(span_of(value), TEMPLATE_TOPIC, NULL,
                                 rule->payload == REVERSE_CLOUDEVENTS, &err);
-        if (!rule->to)
+        if (!rule->to) {
             reader_refuse(reader, setting, err.text);
-        else if (template_constant(rule->to).ptr &&
-                 !topic_name_ok(template_constant(rule->to), &why))
+        } else if (template_constant(rule->to).ptr &&
+                   !topic_name_ok(template_constant(rule->to), &why)) {
             reader_refuse(reader, setting, why);
+        }
     }
     free(value);
 }
@@ -196,10 +202,12 @@ void reverse_read(struct reader *reader, const config_setting_t *setting, void *
     rule->file = reader->file;
     rule->line = reader_line(setting);
     reader_group(reader, &option_reverse, setting, rule->line, rule);
-    if (rule->queue && rule->dead_letter && strcasecmp(rule->queue, rule->dead_letter) == 0)
+    if (rule->queue && rule->dead_letter && strcasecmp(rule->queue, rule->dead_letter) == 0) {
         reader_fault_at(reader, reader_member_line(setting, "dead_letter"),
                         "reverse.dead_letter is the queue that the rule takes from");
-    if (rule->name)
+    }
+    if (rule->name) {
         names_define(&reader->names, NAME_RULE, 1, rule->name, rule->file,
                      reader_member_line(setting, "name"));
+    }
 }

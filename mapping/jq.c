@@ -47,7 +47,7 @@ struct jq_program *jq_program_new(struct span text, struct err *err)
     char why[256];
     jq_state *jq = jq_compile_text(copy, why, sizeof why);
     if (!jq) {
-        (void)err_set(err, "jq: %s", why);
+        (void)err_set(err, "%s%s", span_starts(span_of(why), "jq: ") ? "" : "jq: ", why);
         free(copy);
         return NULL;
     }

@@ -158,7 +158,7 @@ static void reverse_fini(struct reverse_rule *rule)
     free(rule->name);
     free(rule->queue);
     free(rule->push_path);
-    free(rule->jq);
+    jq_program_free(rule->jq);
     free(rule->dead_letter);
     template_free(rule->to);
 }

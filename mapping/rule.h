@@ -10,6 +10,7 @@
 #include "cmq/limits.h"
 #include "mapping/envelope.h"
 #include "mapping/filter.h"
+#include "mapping/jq.h"
 #include "mapping/template.h"
 
 /* One entry of `to`. */
@@ -62,7 +63,7 @@ struct reverse_rule {
     int wait_s;
     struct template *to;
     enum reverse_payload payload;
-    char *jq; /* the program, when payload is REVERSE_JQ */
+    struct jq_program *jq; /* when payload is REVERSE_JQ */
     int qos;
     bool retain;
     int64_t expiry_s; /* 0: none */

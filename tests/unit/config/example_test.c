@@ -151,7 +151,7 @@ static void reverse_rules_have_all_their_settings(void **state)
     assert_int_equal(rule->wait_s, 5);
     assert_template(rule->to, "fleet/{json:/product}/{json:/device}/cmd");
     assert_int_equal(rule->payload, REVERSE_JQ);
-    assert_string_equal(rule->jq, ".payload");
+    assert_true(span_eq_str(jq_program_text(rule->jq), ".payload"));
     assert_int_equal(rule->qos, 2);
     assert_true(rule->retain);
     assert_int_equal(rule->expiry_s, 300);
