@@ -60,30 +60,24 @@ static const char *string_end(const char *p, const char *end)
 
 static const char *value_end(const char *p, const char *end)
 {
-    size_t depth = 0;
-    while (p < end) {
-        char c = *p;
-        if (c == '"') {
-            p = string_end(p, end);
-        } else if (c == '{' || c == '[') {
-            depth++;
+    if (*p == '"')
+        return string_end(p, end);
+    if (*p != '{' && *p != '[') {
+        while (p < end && *p != ',' && !jsonview_is_space(*p) && *p != '}' && *p != ']')
             p++;
-        } else if (c == '}' || c == ']') {
-            if (depth == 0)
-                return p;
-            depth--;
-            p++;
-        } else if (depth > 0) {
-            p++;
-            continue;
-        } else {
-            while (p < end && *p != ',' && *p != '}' && *p != ']' && !jsonview_is_space(*p))
-                p++;
-        }
-        if (depth == 0)
-            return p;
+        return p;
     }
-    return end;
+    size_t depth = 0;
+    do {
+        if (*p == '"') {
+            p = string_end(p, end);
+            continue;
+        }
+        depth += *p == '{' || *p == '[';
+        depth -= *p == '}' || *p == ']';
+        p++;
+    } while (depth > 0 && p < end);
+    return p;
 }
 
 /* Takes the value behind the white space and the one separator that may stand before it. */

@@ -8,6 +8,9 @@
  * level. In reverse rules there are no captures, and what describes an MQTT message ({topic},
  * {qos}, {retain}, {user:..}, {content_type}) needs a wrapped one, that is, an envelope.
  *
+ * Of a user property that comes more than once the first counts, and so does the first of JSON
+ * members with the same name.
+ *
  * Functions apply left to right; what is missing stays missing until a default:
  *     lower, upper     ASCII letters; other characters stay as they are
  *     default:TEXT     for a value that is missing; a value that is empty is not. TEXT runs to the

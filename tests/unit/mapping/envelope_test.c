@@ -189,6 +189,7 @@ static void properties_that_json_cannot_carry_are_refused(void **state)
         {.topic = fine, .payload = fine, .content_type = bad},
         {.topic = fine, .content_type = bad},
         {.topic = fine, .payload = bad, .content_type = bad},
+        {.topic = fine, .payload = SPAN_LIT("1"), .content_type = SPAN_LIT("\xff/json")},
         {.topic = fine, .payload = fine, .response_topic = bad},
         {.topic = fine, .payload = fine, .user = bad_key, .user_count = 1},
         {.topic = fine, .payload = fine, .user = bad_value, .user_count = 1},

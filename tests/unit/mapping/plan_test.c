@@ -407,6 +407,11 @@ static void every_rule_is_accounted_for_when_asked(void **state)
                                          "two skipped: a: level 1 is \"c\" and not \"a\"\n"
                                          "three skipped: a: level 1 is \"c\" and not \"a\"\n"
                                          "four.0 #2 [queue q] y\n");
+    buf_clear(&r.log);
+    m.topic = span_of("b");
+    plan_message(set, &m, NULL, &sink);
+    assert_non_null(strstr(buf_str(&r.log), "zero.0 #3 [queue q] y\none skipped: a: level 1"));
+    assert_non_null(strstr(buf_str(&r.log), "\nfour skipped: c: level 1"));
     record_fini(&r);
     ruleset_free(set);
 }
