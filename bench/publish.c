@@ -113,18 +113,17 @@ static void flush_out(void)
 static void put_message(uint64_t n)
 {
     static char filler[MAX_PAYLOAD];
-    if (!filler[0])
-        for (size_t i = 0; i < sizeof(filler); i++)
-            filler[i] = (char)('a' + i % 26);
+    for (size_t i = 0; !filler[MAX_PAYLOAD - 1]; i++)
+        filler[i] = (char)('a' + i % 26);
     char topic[MAX_TOPIC], number[24];
     const char *mark = strchr(opt.topic, '%');
     int topic_len = mark ? snprintf(topic, sizeof(topic), "%.*s%" PRIu64 "%s",
                                     (int)(mark - opt.topic), opt.topic, n % opt.topics, mark + 1)
                          : snprintf(topic, sizeof(topic), "%s", opt.topic);
     static unsigned last_id;
-    do
+    do {
         last_id = last_id % 65535 + 1;
-    while (opt.qos && outstanding[last_id]);
+    } while (opt.qos && outstanding[last_id]);
     put_header(PUBLISH << 4 | (unsigned)opt.qos << 1,
                2 + (size_t)topic_len + (opt.qos ? 2 : 0) + (v5 ? 1 : 0) + opt.size);
     put_u16((uint64_t)topic_len);
@@ -335,9 +334,10 @@ static void read_option(size_t i, const char *value)
     errno = 0;
     *options[i].number = strtoull(value, &end, 10);
     if (errno || *end || end == value || *options[i].number < options[i].least ||
-        *options[i].number > options[i].most)
+        *options[i].number > options[i].most) {
         die("--%s wants a number from %" PRIu64 " to %" PRIu64 ", not '%s'", options[i].name,
             options[i].least, options[i].most, value);
+    }
 }
 
 static void read_options(int argc, char **argv)
@@ -370,10 +370,11 @@ static double put_messages(double began)
 int main(int argc, char **argv)
 {
     read_options(argc, argv);
-    if (opt.serve)
+    if (opt.serve) {
         wait_for_client();
-    else
+    } else {
         connect_to_broker();
+    }
     setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     while (!subscribed)
         turn(now() + 60);

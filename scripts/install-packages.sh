@@ -11,7 +11,7 @@ packages_of() {
     build)
         echo gcc libc6-dev cmake ninja-build pkg-config python3 libpaho-mqtt-dev libssl-dev \
             libcurl4-openssl-dev libcjson-dev libconfig-dev libjq-dev libsqlite3-dev libevent-dev \
-            uthash-dev libcmocka-dev
+            libmicrohttpd-dev uthash-dev libcmocka-dev
         ;;
     demo) echo mosquitto mosquitto-clients curl ;;
     test) echo mosquitto mosquitto-clients ;;
