@@ -79,6 +79,7 @@ void batch_drop_entries(struct batch *batch, size_t first)
     for (size_t i = 0; i < first; i++) {
         rows_free_deliveries(batch_entry_at(batch, i)->deliveries);
         rows_free_letters(batch_entry_at(batch, i)->dead);
+        free(batch_entry_at(batch, i)->note);
     }
     drop(&batch->entries, first, sizeof(struct batch_entry));
 }
@@ -91,7 +92,7 @@ void batch_drop_refills(struct batch *batch, size_t first)
 void batch_drop_finishes(struct batch *batch)
 {
     for (size_t i = 0; i < batch->finishes.len; i++)
-        free(batch_finish_at(batch, i)->reason);
+        free(batch_finish_at(batch, i)->text);
     empty(&batch->finishes, sizeof(struct batch_finish));
 }
 

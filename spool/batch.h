@@ -15,17 +15,19 @@ struct batch_entry {
     struct delivery *deliveries;
     struct dead_letter *dead;
     uint64_t ticket;
+    char *note; /* owned; NULL: none */
+    void *cookie;
     size_t bytes;      /* of memory */
     uint64_t estimate; /* of the disk's, rather too much */
 };
 
-enum batch_finish_kind { BATCH_SETTLE, BATCH_RETRIED, BATCH_BURY };
+enum batch_finish_kind { BATCH_SETTLE, BATCH_RETRIED, BATCH_BURY, BATCH_FORGET };
 
 struct batch_finish {
     enum batch_finish_kind kind;
     uint32_t attempts;
     uint64_t id;
-    char *reason; /* BATCH_BURY; owned */
+    char *text; /* BATCH_BURY: the reason; BATCH_FORGET: the note; owned */
 };
 
 struct batch_refill {

@@ -205,6 +205,34 @@ bool rows_set_filters(struct store *store, const char *const *filters, const uin
     return true;
 }
 
+bool rows_each_note(struct store *store, void (*fn)(void *ctx, const char *note, int64_t noted_ms),
+                    void *ctx)
+{
+    sqlite3_stmt *statement = store_use(store, SQL_NOTES);
+    enum store_step step;
+    while ((step = store_step(store, statement)) == STORE_ROW) {
+        const char *note = (const char *)sqlite3_column_text(statement, 0);
+        if (note)
+            fn(ctx, note, sqlite3_column_int64(statement, 1));
+    }
+    return step == STORE_DONE;
+}
+
+bool rows_add_note(struct store *store, const char *note, int64_t noted_ms)
+{
+    sqlite3_stmt *statement = store_use(store, SQL_NOTE_ADD);
+    store_bind_text(statement, 1, span_of(note));
+    store_bind_u64(statement, 2, (uint64_t)noted_ms);
+    return store_run(store, statement);
+}
+
+bool rows_delete_note(struct store *store, const char *note)
+{
+    sqlite3_stmt *statement = store_use(store, SQL_NOTE_DELETE);
+    store_bind_text(statement, 1, span_of(note));
+    return store_run(store, statement);
+}
+
 bool rows_next_id(struct store *store, uint64_t *out)
 {
     int64_t highest;

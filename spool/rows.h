@@ -50,6 +50,12 @@ MUST_CHECK bool rows_each_filter(struct store *store,
 MUST_CHECK bool rows_set_filters(struct store *store, const char *const *filters,
                                  const uint32_t *ids, size_t count);
 
+MUST_CHECK bool rows_each_note(struct store *store,
+                               void (*fn)(void *ctx, const char *note, int64_t noted_ms),
+                               void *ctx);
+MUST_CHECK bool rows_add_note(struct store *store, const char *note, int64_t noted_ms);
+MUST_CHECK bool rows_delete_note(struct store *store, const char *note);
+
 /* A number above all that were ever used. */
 MUST_CHECK bool rows_next_id(struct store *store, uint64_t *out);
 

@@ -139,8 +139,11 @@ static void wake_locked(struct spool *spool)
 /* Gives the letters their numbers and measures the entry. */
 static struct batch_entry prepare_entry(struct spool *spool, const struct spool_entry *entry)
 {
-    struct batch_entry made = {
-        .deliveries = entry->deliveries, .dead = entry->dead, .ticket = entry->ticket};
+    struct batch_entry made = {.deliveries = entry->deliveries,
+                               .dead = entry->dead,
+                               .ticket = entry->ticket,
+                               .note = entry->note ? span_dup(span_of(entry->note)) : NULL,
+                               .cookie = entry->cookie};
     size_t rows = 0;
     size_t row_bytes = 0;
     const struct delivery *d;
@@ -156,6 +159,8 @@ static struct batch_entry prepare_entry(struct spool *spool, const struct spool_
         rows++;
         row_bytes += dead_letter_bytes(letter);
     }
+    if (made.note)
+        row_bytes += strlen(made.note);
     made.bytes = sizeof made + row_bytes;
     /* In memory a row is larger than on disk; there, a long one may waste most of a page. */
     made.estimate = row_bytes + rows * STORE_PAGE_BYTES / 4;
@@ -171,6 +176,9 @@ enum admission { ADMIT, WAIT, REFUSE };
 static enum admission admit_locked(struct spool *spool, const struct batch_entry *entry)
 {
     struct spool_stat *stat = &spool->stat;
+    bool only_note = entry->note && !entry->deliveries && !entry->dead;
+    if (only_note && !spool->stopping && stat->state != SPOOL_FAILED)
+        return ADMIT; /* small, and what it is about may be deleted from CMQ thanks to it */
     if (spool->stopping || stat->state != SPOOL_ACCEPTING)
         return REFUSE;
     uint64_t high_water = space_high_water(stat->max_bytes);
@@ -213,6 +221,7 @@ bool spool_append(struct spool *spool, const struct spool_entry *entry)
         return true;
     rows_free_deliveries(entry->deliveries);
     rows_free_letters(entry->dead);
+    free(made.note);
     return false;
 }
 
@@ -249,7 +258,13 @@ void spool_bury(struct spool *spool, uint64_t id, uint32_t attempts, struct span
     }
     add_finish(spool,
                &(struct batch_finish){
-                   .kind = BATCH_BURY, .id = id, .attempts = attempts, .reason = span_dup(reason)});
+                   .kind = BATCH_BURY, .id = id, .attempts = attempts, .text = span_dup(reason)});
+}
+
+void spool_forget(struct spool *spool, const char *note)
+{
+    add_finish(spool,
+               &(struct batch_finish){.kind = BATCH_FORGET, .text = span_dup(span_of(note))});
 }
 
 void spool_refill(struct spool *spool, uint64_t lane, uint64_t after_id, unsigned max_count,
@@ -283,6 +298,13 @@ bool spool_each_filter(struct spool *spool, void (*fn)(void *ctx, const char *fi
 {
     CHECK(!spool->running);
     return rows_each_filter(spool->store, fn, ctx) || store_fault(spool->store, err);
+}
+
+bool spool_each_note(struct spool *spool, void (*fn)(void *ctx, const char *note, int64_t noted_ms),
+                     void *ctx, struct err *err)
+{
+    CHECK(!spool->running);
+    return rows_each_note(spool->store, fn, ctx) || store_fault(spool->store, err);
 }
 
 bool spool_set_filters(struct spool *spool, const char *const *filters, const uint32_t *ids,

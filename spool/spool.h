@@ -46,6 +46,8 @@ struct spool_entry {
     struct delivery *deliveries; /* utlist, each with its id from spool_next_id */
     struct dead_letter *dead;    /* utlist; ids are given by the spool */
     uint64_t ticket;             /* handed back in committed or refused; 0: nobody waits */
+    const char *note;            /* to be kept until spool_forget; copied; NULL: none */
+    void *cookie;                /* with a note: handed back in noted */
 };
 
 struct spool_callbacks {
@@ -68,6 +70,9 @@ struct spool_callbacks {
      * change always comes before it.
      */
     void (*refused)(void *ctx, uint64_t entries, uint64_t unticketed);
+    /* An entry with a note is on disk (committed), or was thrown away after all. Instead of
+     * refused; after committed. May be NULL when no entry has a note. */
+    void (*noted)(void *ctx, void *cookie, bool committed);
     /* why is one line for people: what happened and what to do. */
     void (*state)(void *ctx, enum spool_state state, const char *why);
 };
@@ -124,6 +129,9 @@ void spool_retried(struct spool *spool, uint64_t id, uint32_t attempts);
 /* The delivery cannot be delivered: turn it into a dead letter with this reason. Any thread. */
 void spool_bury(struct spool *spool, uint64_t id, uint32_t attempts, struct span reason);
 
+/* The note is not needed any more. Any thread. */
+void spool_forget(struct spool *spool, const char *note);
+
 /*
  * Asks for the lane's deliveries with an id above after_id, oldest first, at most max_count and
  * about max_bytes (at least one). Answered by refilled, after everything handed in before. Any
@@ -147,6 +155,15 @@ void spool_stat(struct spool *spool, struct spool_stat *out);
 MUST_CHECK bool spool_each_filter(struct spool *spool,
                                   void (*fn)(void *ctx, const char *filter, uint32_t id), void *ctx,
                                   struct err *err);
+
+/*
+ * Calls fn for every note with the Unix time of its commit. Notes are texts that an entry brings
+ * and that live until spool_forget: the CMQ messages that MQTT has and whose delete is not certain.
+ * An entry with nothing but a note is taken even when the spool is full. Before spool_start only.
+ */
+MUST_CHECK bool spool_each_note(struct spool *spool,
+                                void (*fn)(void *ctx, const char *note, int64_t noted_ms),
+                                void *ctx, struct err *err);
 
 /* Replaces the whole set, durably, before it returns. Before spool_start only. */
 MUST_CHECK bool spool_set_filters(struct spool *spool, const char *const *filters,

@@ -22,6 +22,8 @@ const struct sql_object sql_schema[] = {
     {"dead_count", "CREATE INDEX dead_count ON dead(direction)"},
     {"filter", "CREATE TABLE filter(filter TEXT PRIMARY KEY, id INTEGER NOT NULL) STRICT, "
                "WITHOUT ROWID"},
+    {"note", "CREATE TABLE note(note TEXT PRIMARY KEY, noted_ms INTEGER NOT NULL) STRICT, "
+             "WITHOUT ROWID"},
     {"request", "CREATE TABLE request(id INTEGER PRIMARY KEY, verb INTEGER NOT NULL, "
                 "letter INTEGER NOT NULL, value INTEGER, error TEXT, done_ms INTEGER) STRICT"},
     {"request_open", "CREATE INDEX request_open ON request(id) WHERE done_ms IS NULL"},
@@ -98,4 +100,8 @@ const char *const sql_text[SQL_COUNT] = {
     [SQL_FILTERS] = "SELECT filter, id FROM filter",
     [SQL_FILTER_CLEAR] = "DELETE FROM filter",
     [SQL_FILTER_ADD] = "INSERT INTO filter(filter, id) VALUES(?1, ?2)",
+
+    [SQL_NOTES] = "SELECT note, noted_ms FROM note",
+    [SQL_NOTE_ADD] = "INSERT OR REPLACE INTO note(note, noted_ms) VALUES(?1, ?2)",
+    [SQL_NOTE_DELETE] = "DELETE FROM note WHERE note = ?1",
 };

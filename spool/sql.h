@@ -2,8 +2,9 @@
  * sql - the schema of the spool's database and every statement on it, in one place
  *
  * delivery waits for CMQ; dead is what was set aside; request and staged carry what another process
- * asks of the running gateway; filter is the memory of subscriptions; meta holds numbers. Ids and
- * lanes are unsigned outside and the same 64 bits, signed, in here.
+ * asks of the running gateway; filter is the memory of subscriptions; note that of CMQ messages
+ * which the broker has and whose delete is not certain; meta holds numbers. Ids and lanes are
+ * unsigned outside and the same 64 bits, signed, in here.
  */
 #ifndef SPOOL_SQL_H
 #define SPOOL_SQL_H
@@ -65,6 +66,10 @@ enum sql {
     SQL_FILTERS,
     SQL_FILTER_CLEAR,
     SQL_FILTER_ADD,
+
+    SQL_NOTES,
+    SQL_NOTE_ADD,
+    SQL_NOTE_DELETE,
     SQL_COUNT
 };
 

@@ -37,6 +37,8 @@ static const struct {
      "number %s is a delivery and a dead letter"},
     {"SELECT 'next_id' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'next_id' AND value > 0)",
      "meta lacks %s, the next free number"},
+    {"SELECT note FROM note WHERE note = '' OR noted_ms < 0",
+     "note \"%s\" is empty or has no time"},
     {"SELECT filter FROM filter WHERE id NOT BETWEEN 1 AND 4294967295",
      "filter %s has an impossible number"},
 };

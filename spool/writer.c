@@ -75,12 +75,20 @@ static void fail(struct spool *spool)
     if (spool->reported != SPOOL_FAILED)
         report(spool, SPOOL_FAILED, cause.text);
     size_t count = spool->taken.entries.len;
+    uint64_t messages = 0;
     uint64_t unticketed = 0;
-    for (size_t i = 0; i < count; i++)
-        unticketed += batch_entry_at(&spool->taken, i)->ticket == 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct batch_entry *entry = batch_entry_at(&spool->taken, i);
+        if (entry->note) {
+            spool->callbacks.noted(spool->callbacks.ctx, entry->cookie, false);
+            continue;
+        }
+        messages++;
+        unticketed += entry->ticket == 0;
+    }
     batch_drop_entries(&spool->taken, count);
-    if (count)
-        spool->callbacks.refused(spool->callbacks.ctx, count, unticketed);
+    if (messages)
+        spool->callbacks.refused(spool->callbacks.ctx, messages, unticketed);
 }
 
 /* What a transaction will have changed once it is committed. */
@@ -114,6 +122,8 @@ static bool write_entries(struct spool *spool, struct group *group)
                 return false;
             group->letters++;
         }
+        if (entry->note && !rows_add_note(spool->store, entry->note, clock_unix_ms()))
+            return false;
     }
     return true;
 }
@@ -127,8 +137,10 @@ static bool write_finish(struct spool *spool, const struct batch_finish *finish,
     case BATCH_RETRIED:
         return rows_retried(spool->store, finish->id, finish->attempts);
     case BATCH_BURY:
-        return rows_bury(spool->store, finish->id, finish->attempts, span_of(finish->reason),
+        return rows_bury(spool->store, finish->id, finish->attempts, span_of(finish->text),
                          clock_unix_ms(), &group->buried);
+    case BATCH_FORGET:
+        return rows_delete_note(spool->store, finish->text);
     }
     CHECK(false);
 }
@@ -222,6 +234,11 @@ static void tell_committed(struct spool *spool, const struct group *group)
     }
     if (group->to > group->from)
         spool->callbacks.committed(spool->callbacks.ctx, join_deliveries(spool, group), through);
+    for (size_t i = group->from; i < group->to; i++) {
+        const struct batch_entry *entry = batch_entry_at(&spool->taken, i);
+        if (entry->note)
+            spool->callbacks.noted(spool->callbacks.ctx, entry->cookie, true);
+    }
 }
 
 /* The end of a slice of entries that begins at from. */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "spool/morgue.h"
 #include "spool/spool.h"
@@ -48,6 +49,9 @@ struct record {
     uint64_t appeared_lane;
     uint64_t refused;
     uint64_t unticketed;
+    size_t noted;
+    size_t not_noted;
+    void *cookie; /* the last one's */
     size_t states;
     enum spool_state state[FIXTURE_MAX_STATES];
     char why[3][1024]; /* the last of each state */
@@ -151,6 +155,16 @@ static inline void on_state(void *ctx, enum spool_state state, const char *why)
     pthread_mutex_unlock(&r->mutex);
 }
 
+static inline void on_noted(void *ctx, void *cookie, bool committed)
+{
+    struct record *r = ctx;
+    pthread_mutex_lock(&r->mutex);
+    *(committed ? &r->noted : &r->not_noted) += 1;
+    r->cookie = cookie;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->mutex);
+}
+
 /* Opens the spool again in the fixture's directory. */
 static inline struct spool *fixture_open(struct fixture *f, struct err *err)
 {
@@ -159,6 +173,7 @@ static inline struct spool *fixture_open(struct fixture *f, struct err *err)
                                         .refilled = on_refilled,
                                         .appeared = on_appeared,
                                         .refused = on_refused,
+                                        .noted = on_noted,
                                         .state = on_state};
     f->spool = spool_open(&f->options, &callbacks, err);
     return f->spool;

@@ -340,6 +340,37 @@ static void the_oldest_age_is_known(void **state)
     AWAIT_STAT(f, stat.oldest_ms == 0);
 }
 
+static void on_note(void *ctx, const char *note, int64_t noted_ms)
+{
+    struct buf *notes = ctx;
+    assert_true(noted_ms > 1600000000000 && noted_ms <= clock_unix_ms());
+    buf_printf(notes, "%s;", note);
+}
+
+static void notes_are_kept_until_they_are_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    struct delivery *d = make_delivery(f, 1, span_of("parked"));
+    int cookie;
+    assert_true(spool_append(f->spool, &(struct spool_entry){.note = "q 1"}));
+    assert_true(spool_append(f->spool, &(struct spool_entry){.note = "q 2"}));
+    assert_true(spool_append(
+        f->spool, &(struct spool_entry){.deliveries = d, .note = "q 3", .cookie = &cookie}));
+    AWAIT(f, r->noted == 3);
+    assert_ptr_equal(f->record.cookie, &cookie);
+    assert_int_equal(f->record.committed, 1);
+    spool_forget(f->spool, "q 2");
+    spool_forget(f->spool, "never there");
+    fixture_close(f);
+
+    struct err err;
+    struct buf notes = BUF_INIT(100);
+    assert_non_null(fixture_open(f, &err));
+    assert_true(spool_each_note(f->spool, on_note, &notes, &err));
+    assert_string_equal(buf_str(&notes), "q 1;q 3;");
+    buf_fini(&notes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lanes_are_found_on_opening, with_spool, without),
         cmocka_unit_test_setup_teardown(filters_are_kept_as_one_set, with_directory, without),
         cmocka_unit_test_setup_teardown(the_oldest_age_is_known, with_spool, without),
+        cmocka_unit_test_setup_teardown(notes_are_kept_until_they_are_forgotten, with_spool,
+                                        without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
