@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cmq/client.h"
 #include "config/secret.h"
+#include "gateway/account.h"
 #include "gateway/lanes.h"
 #include "gateway/subscriptions.h"
 #include "gateway/uplink.h"
@@ -42,24 +42,6 @@ static bool mqtt_key_password(void *ctx, struct buf *out, struct err *err)
     return secret_resolve(span_of(config->mqtt.tls.key_password), out, err);
 }
 
-static bool cmq_secret_id(void *ctx, struct buf *out, struct err *err)
-{
-    const struct config *config = ctx;
-    return secret_resolve(span_of(config->cmq.secret_id), out, err);
-}
-
-static bool cmq_secret_key(void *ctx, struct buf *out, struct err *err)
-{
-    const struct config *config = ctx;
-    return secret_resolve(span_of(config->cmq.secret_key), out, err);
-}
-
-static bool cmq_token(void *ctx, struct buf *out, struct err *err)
-{
-    const struct config *config = ctx;
-    return secret_resolve(span_of(config->cmq.token), out, err);
-}
-
 static bool is_set(const char *text)
 {
     return text && text[0] != '\0';
@@ -79,22 +61,10 @@ static bool build_spool(struct gateway *g, struct err *err)
 
 static bool build_cmq(struct gateway *g, struct err *err)
 {
-    const struct config *config = g->config;
-    void *secrets = (void *)(uintptr_t)config; /* the callbacks only read it */
-    struct cmq_client_options options = {
-        .endpoint = config->cmq.endpoint,
-        .secret_id = cmq_secret_id,
-        .secret_key = cmq_secret_key,
-        .token = is_set(config->cmq.token) ? cmq_token : NULL,
-        .secret_ctx = secrets,
-        .signature = config->cmq.signature,
-        .timeout_ms = config->cmq.timeout_ms,
-        .tls = {.ca = config->cmq.tls.ca, .verify = config->cmq.tls.verify},
-    };
     g->pump = pump_new(err);
     if (!g->pump)
         return false;
-    g->client = cmq_client_new(g->pump, &options, err);
+    g->client = account_client(g->config, g->pump, err);
     return g->client != NULL;
 }
 

@@ -366,8 +366,9 @@ static bool run_outlet(struct lanes *lanes, struct outlet *outlet)
         return outlet->parked;
     }
     int64_t wait = gate_admit(lanes->gate, outlet->door, clock_mono_ms());
-    if (wait == GATE_WHEN_DONE && gate_in_flight(lanes->gate) >= lanes->options.connections)
-        return false;
+    bool all_taken = gate_in_flight(lanes->gate) >= lanes->options.connections;
+    if (wait == GATE_WHEN_DONE && (all_taken || gate_door_in_flight(outlet->door) == 0))
+        return false; /* stays first: asked again when any request ends */
     if (wait != 0) {
         outlet->parked = true;
         if (wait > 0)

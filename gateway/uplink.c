@@ -25,7 +25,6 @@ struct uplink {
     struct lanes *lanes;
 
     atomic_bool away;   /* nothing is taken: the spool cannot, or the gateway stops */
-    atomic_bool slow;   /* away because the disk was too slow, not for a state of the spool */
     atomic_bool closed; /* for good */
 
     pthread_mutex_t mutex; /* guards the tickets */
@@ -172,8 +171,7 @@ static void on_message(void *ctx, const struct mqtt_message *message, uint64_t t
         uplink->taken = before;
         pthread_mutex_unlock(&uplink->mutex);
     }
-    atomic_store(&uplink->slow, true);
-    leave(uplink, "the disk is too slow for what arrives; the broker queues until it catches up");
+    /* The spool tells its state, and then the gateway leaves the broker: on_spool_state. */
 }
 
 static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_present,
@@ -196,23 +194,10 @@ static void on_refused(void *ctx, const char *filter, const char *why)
 
 /* ---- the spool's callbacks ---- */
 
-static void come_back(struct uplink *uplink)
-{
-    atomic_store(&uplink->slow, false);
-    if (!atomic_load(&uplink->closed) && atomic_exchange(&uplink->away, false))
-        mqtt_link_return(uplink->link);
-}
-
 static void on_committed(void *ctx, struct delivery *deliveries, uint64_t through_ticket)
 {
     struct uplink *uplink = ctx;
     lanes_add(uplink->lanes, deliveries);
-    if (atomic_load(&uplink->slow)) {
-        struct spool_stat stat;
-        spool_stat(uplink->spool, &stat);
-        if (stat.state == SPOOL_ACCEPTING)
-            come_back(uplink);
-    }
     if (through_ticket == 0)
         return;
     mqtt_link_release(uplink->link, through_ticket);
@@ -258,10 +243,10 @@ static void on_spool_state(void *ctx, enum spool_state state, const char *why)
                            : state == SPOOL_FULL    ? LOG_WARN
                                                     : LOG_ERROR;
     log_write(level, events[state], NULL, "%s", why);
-    if (state == SPOOL_ACCEPTING)
-        come_back(uplink);
-    else
+    if (state != SPOOL_ACCEPTING)
         leave(uplink, why);
+    else if (!atomic_load(&uplink->closed) && atomic_exchange(&uplink->away, false))
+        mqtt_link_return(uplink->link);
 }
 
 /* ---- life ---- */
