@@ -116,19 +116,23 @@ static void check_expect(struct reader *reader, const config_setting_t *setting,
     static const char *const of_publish[] = {"queue", "route", "tags", "body", "reaches", NULL};
     static const char *const of_receive[] = {"payload", "qos", "retain", NULL};
     for (const char *const *name = is_receive ? of_publish : of_receive; *name; name++) {
-        if (reader_given(setting, *name))
+        if (reader_given(setting, *name)) {
             reader_fault_at(reader, reader_member_line(setting, *name),
                             "tests.expect.%s is for tests that %s, and this one %s", *name,
                             is_receive ? "publish" : "receive",
                             is_receive ? "receives" : "publishes");
+        }
     }
     const char *why;
-    if (expect->topic && !(is_receive ? topic_name_ok : cmq_name_ok)(span_of(expect->topic), &why))
+    if (expect->topic &&
+        !(is_receive ? topic_name_ok : cmq_name_ok)(span_of(expect->topic), &why)) {
         reader_fault_at(reader, reader_member_line(setting, "topic"),
                         "tests.expect.topic cannot be the topic's name: %s", why);
-    if (expect->rule)
+    }
+    if (expect->rule) {
         names_mention(&reader->names, is_receive ? MENTION_REVERSE_RULE : MENTION_FORWARD_RULE,
                       expect->rule, reader->file, reader_member_line(setting, "rule"));
+    }
 }
 
 static void read_expect(struct reader *reader, const config_setting_t *setting, void *object)
@@ -183,9 +187,10 @@ void case_read(struct reader *reader, const config_setting_t *setting, void *obj
     reader_group(reader, &option_tests, setting, test->line, test);
     if (!publish && !receive)
         reader_fault_at(reader, test->line, "tests needs a publish or a receive");
-    if (publish && receive)
+    if (publish && receive) {
         reader_fault_at(reader, reader_member_line(setting, "receive"),
                         "tests.receive and tests.publish exclude each other");
+    }
 }
 
 void cases_free(struct config *config)

@@ -168,9 +168,10 @@ static bool cut_listen(struct span value, struct span *host, struct span *port)
 bool check_listen(struct span value, const char **why)
 {
     struct span host, port;
-    if (!cut_listen(value, &host, &port))
+    if (!cut_listen(value, &host, &port)) {
         return refuse(why, "it is ADDRESS:PORT with a numeric address, [IPv6]:PORT or "
                            "localhost:PORT");
+    }
     return true;
 }
 
@@ -201,9 +202,10 @@ bool check_replace(struct span value, const char **why)
         return refuse(why, "it has 1 to 64 bytes");
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
-        if (c == '.' || c == '*' || c == '#' || c == '/' || c <= ' ' || c == 0x7f)
+        if (c == '.' || c == '*' || c == '#' || c == '/' || c <= ' ' || c == 0x7f) {
             return refuse(why, "it would break a route itself: no '.', '*', '#', '/', blanks or "
                                "control characters");
+        }
     }
     return true;
 }
@@ -238,9 +240,10 @@ bool check_push_path(struct span value, const char **why)
     size_t last = value.len;
     while (value.ptr[last - 1] != '/')
         last--;
-    if (!unguessable(span_slice(value, last, value.len)))
+    if (!unguessable(span_slice(value, last, value.len))) {
         return refuse(why, "pushes carry no signature, so its last part must be unguessable: at "
                            "least 32 random hexadecimal digits, or 22 random letters, digits, '-' "
                            "and '_'");
+    }
     return true;
 }

@@ -1,5 +1,4 @@
-/* config - see config.h. The main file, then the rule files, then what only all together can say.
- */
+/* config - the main file, the rule files, then what only all together can say; see config.h. */
 #include "config/config.h"
 
 #include "config/checks.h"
@@ -133,11 +132,12 @@ static bool uses_cmq(const struct ruleset *set)
     return false;
 }
 
-static const struct reverse_rule *first_push(const struct ruleset *set)
+/* Where the first rule stands that takes pushes; NULL: there is none. */
+static const struct name *first_push(const struct names *names)
 {
-    for (size_t i = 0; i < set->reverse_count; i++) {
-        if (set->reverse[i].push_path)
-            return &set->reverse[i];
+    for (size_t i = 0; i < names->count; i++) {
+        if (names->list[i].kind == NAME_PUSH)
+            return &names->list[i];
     }
     return NULL;
 }
@@ -168,24 +168,28 @@ static void check_sections(struct reader *reader, const config_t *tree)
     const struct config *config = reader->config;
     bool cmq = uses_cmq(config->rules) || *config->cmq.endpoint;
     for (size_t i = 0; cmq && i < OPTION_COUNT(account); i++) {
-        if (is_empty(tree, "cmq", account[i]))
+        if (is_empty(tree, "cmq", account[i])) {
             reader_fault_at(reader, main_line(tree, "cmq", account[i]),
                             "cmq.%s is required to use CMQ", account[i]);
+        }
     }
-    if (*config->mqtt.tls.key && !*config->mqtt.tls.cert)
+    if (*config->mqtt.tls.key && !*config->mqtt.tls.cert) {
         reader_fault_at(reader, main_line(tree, "mqtt.tls", "key"),
                         "mqtt.tls.key needs mqtt.tls.cert");
+    }
     if (*config->admin.listen && !listen_is_loopback(span_of(config->admin.listen)) &&
-        is_empty(tree, "admin", "token"))
+        is_empty(tree, "admin", "token")) {
         reader_fault_at(reader, main_line(tree, "admin", "listen"),
                         "admin.listen is not a loopback address, so admin.token is required");
-    const struct reverse_rule *push = first_push(config->rules);
-    if (push && is_empty(tree, "push", "listen"))
+    }
+    const struct name *push = first_push(&reader->names);
+    if (push && is_empty(tree, "push", "listen")) {
         faults_add(reader->faults, FAULT_ERROR, push->file, push->line,
-                   "a rule that takes pushes needs push.listen in the main file");
+                   "reverse.from.push needs push.listen in the main file");
+    }
 }
 
-/* Takes ownership of nothing; the result is complete when no error was added. */
+/* Reads the parsed main file, and its rules_dir; complete when that adds no error. */
 static void read_all(struct reader *reader, struct source *main_file, bool with_rules_dir)
 {
     struct config *config = reader->config;

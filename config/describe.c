@@ -19,10 +19,11 @@ static void add_words(const struct option *option, struct buf *out)
 
 static void add_string(const struct option *option, struct buf *out)
 {
-    if (option->required || option->min > 0)
+    if (option->required || option->min > 0) {
         buf_add_str(out, "a string that is not empty");
-    else
+    } else {
         buf_add_str(out, "a string");
+    }
     if (option->max > 0)
         buf_printf(out, ", at most %lld bytes", (long long)option->max);
 }
@@ -91,19 +92,25 @@ void describe_option(const struct option *option, struct buf *out)
 void describe_setting(const config_setting_t *setting, struct buf *out)
 {
     struct span text;
+    size_t shown;
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_STRING:
         text = span_of(config_setting_get_string(setting));
-        json_string(out, span_slice(text, 0, SHOWN_BYTES));
-        if (text.len > SHOWN_BYTES)
-            buf_add_str(out, "...");
+        shown = text.len;
+        if (text.len > SHOWN_BYTES) {
+            for (shown = SHOWN_BYTES; shown > 0 && (text.ptr[shown] & 0xC0) == 0x80;)
+                shown--; /* not inside a character of UTF-8 */
+        }
+        json_string(out, span_slice(text, 0, shown));
+        buf_add_str(out, shown < text.len ? "..." : "");
         break;
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
-        if (scan_flags(setting) & SCAN_TOO_BIG)
+        if (scan_flags(setting) & SCAN_TOO_BIG) {
             buf_add_str(out, "a number that is far too large");
-        else
+        } else {
             buf_printf(out, "the number %lld", config_setting_get_int64(setting));
+        }
         break;
     case CONFIG_TYPE_FLOAT:
         buf_add_str(out, "a number with a fraction or exponent");
@@ -125,10 +132,11 @@ void describe_setting(const config_setting_t *setting, struct buf *out)
 
 static void add_shown(struct span text, bool secret, struct buf *out)
 {
-    if (secret && text.len > 0 && !secret_is_reference(text))
+    if (secret && text.len > 0 && !secret_is_reference(text)) {
         buf_add_str(out, "\"********\"");
-    else
+    } else {
         json_string(out, text);
+    }
 }
 
 void describe_value(const config_setting_t *setting, bool secret, struct buf *out)
@@ -161,10 +169,11 @@ void describe_value(const config_setting_t *setting, bool secret, struct buf *ou
 
 void describe_preset(const struct option *option, struct buf *out)
 {
-    if (option->kind == OPTION_STRINGS)
+    if (option->kind == OPTION_STRINGS) {
         buf_add_str(out, "[]");
-    else if (option->preset && (option->kind == OPTION_BOOL || option->kind == OPTION_INT))
+    } else if (option->preset && (option->kind == OPTION_BOOL || option->kind == OPTION_INT)) {
         buf_add_str(out, option->preset);
-    else
+    } else {
         json_string(out, span_of(option->preset ? option->preset : ""));
+    }
 }

@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "config/list.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 enum { FAULT_MAX_TEXT = 2048 };
@@ -15,28 +14,34 @@ static char *one_line(const char *text)
     struct buf out = BUF_INIT(4 * FAULT_MAX_TEXT);
     for (const char *p = text; *p; p++) {
         unsigned char c = (unsigned char)*p;
-        if (c < 0x20 || c == 0x7f)
+        if (c < 0x20 || c == 0x7f) {
             buf_printf(&out, "\\x%02x", (unsigned)c);
-        else
+        } else {
             buf_add_char(&out, *p);
+        }
     }
     return buf_take(&out);
 }
 
-void faults_add(struct faults *faults, enum fault_level level, const char *file, int line,
-                const char *format, ...)
+void faults_vadd(struct faults *faults, enum fault_level level, const char *file, int line,
+                 const char *format, va_list args)
 {
     char text[FAULT_MAX_TEXT];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-
+    (void)vsnprintf(text, sizeof text, format, args);
     faults->list = list_grow(faults->list, faults->count, sizeof *faults->list);
     faults->list[faults->count++] = (struct fault){
         .level = level, .file = span_dup(span_of(file)), .line = line, .text = one_line(text)};
     if (level == FAULT_ERROR)
         faults->errors++;
+}
+
+void faults_add(struct faults *faults, enum fault_level level, const char *file, int line,
+                const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    faults_vadd(faults, level, file, line, format, args);
+    va_end(args);
 }
 
 struct place {

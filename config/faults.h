@@ -8,6 +8,8 @@
 
 #include "base/buf.h"
 
+#include <stdarg.h>
+
 enum fault_level { FAULT_ERROR, FAULT_WARNING };
 
 struct fault {
@@ -25,6 +27,8 @@ struct faults {
 
 void faults_add(struct faults *faults, enum fault_level level, const char *file, int line,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+void faults_vadd(struct faults *faults, enum fault_level level, const char *file, int line,
+                 const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
 /* Orders by file (in order of first appearance) and line; stable. */
 void faults_sort(struct faults *faults);

@@ -57,10 +57,11 @@ static void read_from(struct reader *reader, const config_setting_t *setting, vo
 static void read_when(struct reader *reader, const config_setting_t *setting, void *object)
 {
     (void)object;
-    if (config_setting_type(setting) != CONFIG_TYPE_STRING)
+    if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
         reader_mismatch(reader, setting);
-    else
+    } else {
         reader_fault(reader, setting, "%s", no_jq);
+    }
 }
 
 static void read_body(struct reader *reader, const config_setting_t *setting, void *object)
@@ -70,12 +71,13 @@ static void read_body(struct reader *reader, const config_setting_t *setting, vo
     if (!value)
         return;
     int kind = reader_word(value, bodies);
-    if (kind >= 0)
+    if (kind >= 0) {
         rule->body = (enum envelope_kind)kind;
-    else if (span_starts(span_of(value), "jq:"))
+    } else if (span_starts(span_of(value), "jq:")) {
         reader_fault(reader, setting, "%s", no_jq);
-    else
+    } else {
         reader_mismatch(reader, setting);
+    }
     free(value);
 }
 
@@ -106,9 +108,9 @@ static struct template *compile(struct reader *reader, const config_setting_t *s
     const char *why;
     struct template *template = NULL;
     /* Without captures the rule has a fault at its filter, and every {name} would be another. */
-    if (strlen(value) > MAX_TEMPLATE_BYTES)
+    if (strlen(value) > MAX_TEMPLATE_BYTES) {
         reader_fault(reader, setting, "has more than %d bytes", (int)MAX_TEMPLATE_BYTES);
-    else if (reader->captures) {
+    } else if (reader->captures) {
         template = template_new(span_of(value), use, reader->captures, false, &err);
         if (!template)
             reader_refuse(reader, setting, err.text);
@@ -201,23 +203,27 @@ static void check_target(struct reader *reader, const config_setting_t *setting)
     bool queue = reader_given(setting, "queue"), topic = reader_given(setting, "topic");
     if (!queue && !topic)
         reader_fault_at(reader, reader_line(setting), "forward.to needs a queue or a topic");
-    if (queue && topic)
+    if (queue && topic) {
         reader_fault_at(reader, reader_member_line(setting, "topic"),
                         "forward.to has a queue already; a topic is a target of its own");
-    if (topic && reader_given(setting, "route") && reader_given(setting, "tags"))
+    }
+    if (topic && reader_given(setting, "route") && reader_given(setting, "tags")) {
         reader_fault_at(reader, reader_member_line(setting, "tags"),
                         "forward.to.tags and forward.to.route exclude each other");
+    }
     if (queue && !topic) {
         static const char *const of_topics[] = {"route", "tags"};
         for (size_t i = 0; i < OPTION_COUNT(of_topics); i++) {
-            if (reader_given(setting, of_topics[i]))
+            if (reader_given(setting, of_topics[i])) {
                 reader_fault_at(reader, reader_member_line(setting, of_topics[i]),
                                 "forward.to.%s is for topics, not for queues", of_topics[i]);
+            }
         }
     }
-    if (topic && !queue && reader_given(setting, "delay"))
+    if (topic && !queue && reader_given(setting, "delay")) {
         reader_fault_at(reader, reader_member_line(setting, "delay"),
                         "forward.to.delay is for queues, not for topics");
+    }
 }
 
 static void read_target(struct reader *reader, const config_setting_t *setting, void *object)
@@ -333,7 +339,8 @@ void forward_read(struct reader *reader, const config_setting_t *setting, void *
     rule->line = reader_line(setting);
     reader->captures = NULL;
     reader_group(reader, &option_forward, setting, rule->line, rule);
-    if (rule->name)
+    if (rule->name) {
         names_define(&reader->names, NAME_RULE, 0, rule->name, rule->file,
                      reader_member_line(setting, "name"));
+    }
 }

@@ -56,10 +56,11 @@ static const struct name *find(const struct index *index, enum name_kind kind, s
     size_t low = 0, high = index->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_keys(index->sorted[middle], &wanted) < 0)
+        if (compare_keys(index->sorted[middle], &wanted) < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     bool found = low < index->count && compare_keys(index->sorted[low], &wanted) == 0;
     return found ? index->sorted[low] : NULL;
@@ -76,14 +77,15 @@ static void check_twice(const struct names *names, const struct index *index, st
         const struct name *first = find(index, name->kind, name->owner, name->text);
         if (first == name)
             continue;
-        if (name->kind == NAME_PUSH)
+        if (name->kind == NAME_PUSH) {
             faults_add(faults, FAULT_ERROR, name->file, name->line,
                        "reverse.from.push is the path of another rule already, at %s:%d",
                        first->file, first->line);
-        else
+        } else {
             faults_add(faults, FAULT_ERROR, name->file, name->line,
                        "a %s named \"%s\" stands at %s:%d already", kinds[name->kind], name->text,
                        first->file, first->line);
+        }
     }
 }
 
@@ -117,14 +119,16 @@ static void check_dead_letter(const struct index *index, const struct resources 
                    "the dead-letter queue \"%s\" is not declared in resources", mention->text);
         return;
     }
-    if (resources->queues[queue->owner].dead_letter)
+    if (resources->queues[queue->owner].dead_letter) {
         faults_add(faults, FAULT_ERROR, mention->file, mention->line,
                    "\"%s\" cannot be a dead-letter queue: it has one itself, at %s:%d",
                    mention->text, queue->file, queue->line);
-    if (++sources[queue->owner] > MAX_SOURCES)
+    }
+    if (++sources[queue->owner] > MAX_SOURCES) {
         faults_add(faults, FAULT_ERROR, mention->file, mention->line,
                    "\"%s\" is the dead-letter queue of more than %d queues", mention->text,
                    MAX_SOURCES);
+    }
 }
 
 static void check_mentions(const struct names *names, const struct index *index,
@@ -142,10 +146,11 @@ static void check_mentions(const struct names *names, const struct index *index,
             check_dead_letter(index, resources, mention, sources, faults);
             break;
         case MENTION_SUBSCRIBED_QUEUE:
-            if (!find(index, NAME_QUEUE, 0, mention->text))
+            if (!find(index, NAME_QUEUE, 0, mention->text)) {
                 faults_add(faults, FAULT_WARNING, mention->file, mention->line,
                            "the subscription's queue \"%s\" is not declared in resources",
                            mention->text);
+            }
             break;
         }
     }
@@ -155,11 +160,10 @@ static void check_mentions(const struct names *names, const struct index *index,
 void names_check(struct names *names, const struct resources *resources, bool incomplete,
                  struct faults *faults)
 {
-    struct index index = {check_alloc(calloc(names->count + 1, sizeof *index.sorted)),
-                          names->count};
+    struct index index = {check_alloc(calloc(names->count + 1, sizeof(void *))), names->count};
     for (size_t i = 0; i < names->count; i++)
         index.sorted[i] = &names->list[i];
-    qsort(index.sorted, index.count, sizeof *index.sorted, compare_names);
+    qsort(index.sorted, index.count, sizeof(void *), compare_names);
     check_twice(names, &index, faults);
     if (!incomplete)
         check_mentions(names, &index, resources, faults);

@@ -13,10 +13,11 @@ void origins_note(struct origins *origins, const char *path, const struct option
     if (option->kind >= OPTION_GROUP)
         return;
     struct buf shown = BUF_INIT(SHOWN_MAX_BYTES);
-    if (setting)
+    if (setting) {
         describe_value(setting, option->secret, &shown);
-    else
+    } else {
         describe_preset(option, &shown);
+    }
     origins->list = list_grow(origins->list, origins->count, sizeof *origins->list);
     origins->list[origins->count++] =
         (struct origin){.path = path,
@@ -55,10 +56,11 @@ static void print_line(const struct config *config, const struct origin *origin,
 {
     buf_printf(out, "%s.%s = ", origin->path, origin->name);
     buf_add_str(out, origin->shown);
-    if (origin->line > 0)
+    if (origin->line > 0) {
         buf_printf(out, "    # %s:%d\n", config->path, origin->line);
-    else
+    } else {
         buf_add_str(out, "    # default\n");
+    }
 }
 
 void config_print(const struct config *config, bool json, struct buf *out)

@@ -2,7 +2,6 @@
 #include "config/reader.h"
 
 #include "base/json.h"
-#include "base/nearest.h"
 #include "base/quantity.h"
 #include "config/list.h"
 #include "config/origins.h"
@@ -40,8 +39,7 @@ int reader_word(const char *value, const char *const *words)
     return -1;
 }
 
-/* The number that a text stands for, in the unit it is stored in; false when it is out of bounds.
- */
+/* The number that a text stands for, as it is stored; false when it is out of bounds. */
 static bool number_of_text(const struct option *option, const char *text, int64_t *number)
 {
     uint64_t bytes;
@@ -78,14 +76,15 @@ char *reader_string(struct reader *reader, const config_setting_t *setting)
     struct span written = span_of(config_setting_get_string(setting));
     struct buf value = BUF_INIT(written.len > SECRET_MAX_BYTES ? written.len : SECRET_MAX_BYTES);
     struct err err;
-    if (!secret_resolve(written, &value, &err))
+    if (!secret_resolve(written, &value, &err)) {
         reader_fault(reader, setting, "cannot be resolved: %s", err.text);
-    else if (scan_flags(setting) & SCAN_NUL || span_find(buf_span(&value), '\0') < value.len)
+    } else if (scan_flags(setting) & SCAN_NUL || span_find(buf_span(&value), '\0') < value.len) {
         reader_fault(reader, setting, "cannot contain a NUL byte");
-    else if (!reader->option->bytes && !utf8_valid(buf_span(&value)))
+    } else if (!reader->option->bytes && !utf8_valid(buf_span(&value))) {
         reader_fault(reader, setting, "is not valid UTF-8");
-    else
+    } else {
         return buf_take(&value);
+    }
     buf_fini(&value);
     return NULL;
 }
@@ -130,11 +129,12 @@ static void read_secret(struct reader *reader, const config_setting_t *setting, 
     struct buf value = BUF_INIT(SECRET_MAX_BYTES);
     struct err err;
     if (!secret_resolve(written, &value, &err)) {
-        if (reader->bare) /* the local server may be given its account another way */
+        if (reader->bare) { /* the local server may be given its account another way */
             reader_warn_at(reader, reader_line(setting), "%s.%s: %s", reader->group->path,
                            reader->option->name, err.text);
-        else
+        } else {
             reader_fault(reader, setting, "cannot be resolved: %s", err.text);
+        }
     } else if (written.len > 0 && !secret_is_reference(written)) {
         reader_warn_at(reader, reader_line(setting),
                        "%s.%s is written in the file; @env:NAME or @file:PATH keeps it out",
@@ -162,10 +162,11 @@ static void read_text(struct reader *reader, const config_setting_t *setting, vo
         }
     } else {
         int64_t number;
-        if (number_of_text(reader->option, value, &number))
+        if (number_of_text(reader->option, value, &number)) {
             store(object, reader->option, number);
-        else
+        } else {
             reader_mismatch(reader, setting);
+        }
     }
     free(value);
 }
@@ -273,10 +274,11 @@ static void read_member(struct reader *reader, const config_setting_t *setting, 
     case OPTION_DURATION:
     case OPTION_SIZE:
     case OPTION_WORD:
-        if (option->secret)
+        if (option->secret) {
             read_secret(reader, setting, object);
-        else
+        } else {
             read_text(reader, setting, object);
+        }
         break;
     case OPTION_STRINGS:
         if (reader_strings(reader, setting, (size_t)option->max, take_string, object) <
@@ -284,10 +286,11 @@ static void read_member(struct reader *reader, const config_setting_t *setting, 
             reader_mismatch(reader, setting);
         break;
     case OPTION_GROUP:
-        if (config_setting_is_group(setting))
+        if (config_setting_is_group(setting)) {
             reader_group(reader, option->group, setting, reader_line(setting), object);
-        else
+        } else {
             reader_mismatch(reader, setting);
+        }
         if (option->read)
             option->read(reader, setting, object);
         break;
@@ -332,10 +335,11 @@ static void store_preset(const struct option *option, void *object)
 static void read_absent(struct reader *reader, int line, void *object)
 {
     const struct option *option = reader->option;
-    if (option->required && !(reader->bare && reader->group->main))
+    if (option->required && !(reader->bare && reader->group->main)) {
         reader_fault_at(reader, line, "%s.%s is required", reader->group->path, option->name);
-    else if (option->kind == OPTION_GROUP && option->group->main)
+    } else if (option->kind == OPTION_GROUP && option->group->main) {
         reader_group(reader, option->group, NULL, line, object);
+    }
 }
 
 void reader_group(struct reader *reader, const struct option_group *group,

@@ -28,22 +28,18 @@ bool reader_given(const config_setting_t *group, const char *name)
 
 void reader_fault_at(struct reader *reader, int line, const char *format, ...)
 {
-    char text[TEXT_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    faults_vadd(reader->faults, FAULT_ERROR, reader->file, line, format, args);
     va_end(args);
-    faults_add(reader->faults, FAULT_ERROR, reader->file, line, "%s", text);
 }
 
 void reader_warn_at(struct reader *reader, int line, const char *format, ...)
 {
-    char text[TEXT_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    faults_vadd(reader->faults, FAULT_WARNING, reader->file, line, format, args);
     va_end(args);
-    faults_add(reader->faults, FAULT_WARNING, reader->file, line, "%s", text);
 }
 
 void reader_fault(struct reader *reader, const config_setting_t *setting, const char *format, ...)
@@ -51,7 +47,7 @@ void reader_fault(struct reader *reader, const config_setting_t *setting, const 
     char text[TEXT_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     const char *path = reader->group->path;
     reader_fault_at(reader, reader_line(setting), "%s%s%s %s", path, *path ? "." : "",
@@ -106,10 +102,11 @@ void reader_refuse(struct reader *reader, const config_setting_t *setting, const
     }
     struct buf value = BUF_INIT(TEXT_MAX_BYTES);
     describe_setting(setting, &value);
-    if (is_reference(setting)) /* why may quote what the reference stands for */
+    if (is_reference(setting)) { /* why may quote what the reference stands for */
         reader_fault(reader, setting, "cannot be what %s stands for", buf_str(&value));
-    else
+    } else {
         reader_fault(reader, setting, "cannot be %s: %s", buf_str(&value), why);
+    }
     buf_fini(&value);
 }
 

@@ -23,12 +23,13 @@ static void add_row(const struct option *option, struct buf *out)
     describe_preset(option, &preset);
     buf_printf(out, "| `%s` | ", option->name);
     add_cell(out, buf_str(&takes));
-    if (option->required)
+    if (option->required) {
         buf_add_str(out, " | required | ");
-    else if (option->preset)
+    } else if (option->preset) {
         buf_printf(out, " | `%s` | ", buf_str(&preset));
-    else
+    } else {
         buf_add_str(out, " | | ");
+    }
     add_cell(out, option->text);
     buf_add_str(out, " |\n");
     buf_fini(&takes);

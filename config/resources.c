@@ -41,21 +41,25 @@ static void check_dead_letter(struct reader *reader, const config_setting_t *set
     if (!config_setting_is_group(setting))
         return;
     bool receive = reader_given(setting, "max_receive"), age = reader_given(setting, "max_age");
-    if (!receive && !age)
+    if (!receive && !age) {
         reader_fault_at(reader, reader_line(setting),
                         "resources.queues.dead_letter needs max_receive or max_age");
-    if (receive && age)
+    }
+    if (receive && age) {
         reader_fault_at(reader, reader_member_line(setting, "max_age"),
                         "resources.queues.dead_letter.max_age and max_receive exclude each other");
+    }
     queue->policy = age ? 1 : 0;
-    if (queue->max_age_s >= queue->retention_s)
+    if (queue->max_age_s >= queue->retention_s) {
         reader_fault_at(reader, reader_member_line(setting, "max_age"),
                         "resources.queues.dead_letter.max_age must be shorter than the queue's "
                         "retention, %lld seconds",
                         (long long)queue->retention_s);
-    if (queue->dead_letter)
+    }
+    if (queue->dead_letter) {
         names_mention(&reader->names, MENTION_DEAD_LETTER, queue->dead_letter, reader->file,
                       reader_member_line(setting, "queue"));
+    }
 }
 
 static const struct option queue_options[] = {
@@ -121,9 +125,10 @@ static void read_queue(struct reader *reader, const config_setting_t *setting, v
     queue->file = reader->file;
     queue->line = reader_line(setting);
     reader_group(reader, &queue_group, setting, queue->line, queue);
-    if (queue->name)
+    if (queue->name) {
         names_define(&reader->names, NAME_QUEUE, resources->queue_count, queue->name, queue->file,
                      reader_member_line(setting, "name"));
+    }
     resources->queue_count++;
 }
 
@@ -188,26 +193,32 @@ static void check_subscription(struct reader *reader, const config_setting_t *se
                                const struct resource_topic *topic, struct resource_subscription *s)
 {
     bool queue = reader_given(setting, "queue"), url = reader_given(setting, "url");
-    if (!queue && !url)
+    if (!queue && !url) {
         reader_fault_at(reader, reader_line(setting),
                         "resources.topics.subscriptions needs a queue or a url");
-    if (queue && url)
+    }
+    if (queue && url) {
         reader_fault_at(reader, reader_member_line(setting, "url"),
                         "resources.topics.subscriptions.url and queue exclude each other");
-    if (queue && reader_given(setting, "format") && !s->simplified)
+    }
+    if (queue && reader_given(setting, "format") && !s->simplified) {
         reader_fault_at(reader, reader_member_line(setting, "format"),
                         "resources.topics.subscriptions.format must be \"simplified\" for a queue");
-    if (topic->by_route && reader_given(setting, "tags"))
+    }
+    if (topic->by_route && reader_given(setting, "tags")) {
         reader_fault_at(reader, reader_member_line(setting, "tags"),
                         "resources.topics.subscriptions.tags have no effect: the topic filters by "
                         "route");
-    if (!topic->by_route && reader_given(setting, "keys"))
+    }
+    if (!topic->by_route && reader_given(setting, "keys")) {
         reader_fault_at(reader, reader_member_line(setting, "keys"),
                         "resources.topics.subscriptions.keys have no effect: the topic filters by "
                         "tag");
-    if (s->queue)
+    }
+    if (s->queue) {
         names_mention(&reader->names, MENTION_SUBSCRIBED_QUEUE, s->queue, reader->file,
                       reader_member_line(setting, "queue"));
+    }
 }
 
 static void read_subscription(struct reader *reader, const config_setting_t *setting, void *object)
@@ -226,9 +237,10 @@ static void read_subscription(struct reader *reader, const config_setting_t *set
         s->keys[s->key_count] = draft.keys[s->key_count];
     free(draft.tags);
     free(draft.keys);
-    if (s->name)
+    if (s->name) {
         names_define(&reader->names, NAME_SUBSCRIPTION, reader->config->resources.topic_count,
                      s->name, s->file, reader_member_line(setting, "name"));
+    }
     topic->subscriptions =
         list_grow(topic->subscriptions, topic->subscription_count, sizeof *topic->subscriptions);
     topic->subscriptions[topic->subscription_count++] = *s;
@@ -282,9 +294,10 @@ static void read_topic(struct reader *reader, const config_setting_t *setting, v
     topic->file = reader->file;
     topic->line = reader_line(setting);
     reader_group(reader, &topic_group, setting, topic->line, topic);
-    if (topic->name)
+    if (topic->name) {
         names_define(&reader->names, NAME_TOPIC, 0, topic->name, topic->file,
                      reader_member_line(setting, "name"));
+    }
     resources->topic_count++;
 }
 

@@ -41,10 +41,11 @@ static void skip_string(struct lexer *lexer)
         return;
     }
     lexer->at = p + 1;
-    if (lexer->after_string)
+    if (lexer->after_string) {
         lexer->scan->values[lexer->scan->count - 1].flags |= flags;
-    else
+    } else {
         add_value(lexer, line, flags);
+    }
     lexer->after_string = true;
 }
 
@@ -150,12 +151,13 @@ static void skip_token(struct lexer *lexer)
         return;
     }
     lexer->after_string = false;
-    if (isalpha((unsigned char)c) || c == '*')
+    if (isalpha((unsigned char)c) || c == '*') {
         skip_name(lexer);
-    else if (isdigit((unsigned char)c) || c == '-' || c == '+' || c == '.')
+    } else if (isdigit((unsigned char)c) || c == '-' || c == '+' || c == '.') {
         skip_number(lexer);
-    else
+    } else {
         lexer->at++;
+    }
 }
 
 bool scan_text(struct scan *scan, char *text, const char *file, struct faults *faults)

@@ -70,12 +70,13 @@ static bool from_file(const char *path, struct buf *out, struct err *err)
 
 bool secret_resolve(struct span text, struct buf *out, struct err *err)
 {
-    if (span_starts(text, "@@"))
+    if (span_starts(text, "@@")) {
         text = span_slice(text, 1, text.len);
-    else if (span_starts(text, "@")) {
-        if (!secret_is_reference(text))
+    } else if (span_starts(text, "@")) {
+        if (!secret_is_reference(text)) {
             return err_set(err, "a text that begins with '@' is @env:NAME, @file:PATH or, to mean "
                                 "the text itself, @@...");
+        }
         bool env = span_starts(text, env_prefix);
         size_t skip = env ? sizeof env_prefix - 1 : sizeof file_prefix - 1;
         char *name = span_dup(span_slice(text, skip, text.len));
