@@ -5,10 +5,10 @@
  * the lock and wakes it. Paho's callbacks (the events of session.h) do no more than that, so the
  * lock may be taken there; the thread lets go of it before it calls Paho or the owner.
  *
- *              session_connect           up                 leave, stop
- *     DOWN ───────────────────► TRYING ──────► UP ───────────────────────► CLOSING
- *      ▲                          │            │                              │
- *      └──────────────────────────┴────────────┴──────────────────────────────┘  down
+ *          session_connect         up        leave, stop           answered
+ *     DOWN ───────────────► TRYING ────► UP ───────────────► PARTING ────────► CLOSING
+ *      ▲                      │           │                     │                 │
+ *      └──────────────────────┴───────────┴─────────────────────┴─────────────────┘  down
  */
 #include "mqtt/link.h"
 
@@ -36,7 +36,10 @@ enum {
     FOREVER = -1,
 };
 
-enum phase { PHASE_DOWN, PHASE_TRYING, PHASE_UP, PHASE_CLOSING };
+enum phase { PHASE_DOWN, PHASE_TRYING, PHASE_UP, PHASE_PARTING, PHASE_CLOSING };
+
+/* A filter that nobody holds: see part. */
+static const char farewell[] = "cmqgw/farewell";
 
 struct mqtt_link {
     struct mqtt_link_options *options;
@@ -63,6 +66,8 @@ struct mqtt_link {
     struct subs subs;
     unsigned asked;       /* requests under way on this connection */
     uint64_t asked_since; /* revisions above this are this connection's */
+    uint64_t parting;     /* the revision of the last request of this connection */
+    int64_t part_by_ms;
     int64_t next_try_ms;
 
     /* The thread's own. */
@@ -70,6 +75,7 @@ struct mqtt_link {
     struct backoff backoff;
     int64_t last_wait_ms;
     int64_t up_since_ms;
+    bool disconnecting;
 };
 
 /* ---- Word from Paho's threads */
@@ -90,7 +96,7 @@ static void on_down(void *ctx, const char *why, bool unreachable)
 {
     struct mqtt_link *link = ctx;
     pthread_mutex_lock(&link->lock);
-    if (link->phase == PHASE_CLOSING && !link->stopping)
+    if (link->phase >= PHASE_PARTING && !link->stopping)
         link->down_why = link->away_why;
     else
         err_set(&link->down_why, "%s", why);
@@ -112,7 +118,10 @@ static void on_answered(void *ctx, const char *filter, uint64_t revision, const 
 {
     struct mqtt_link *link = ctx;
     pthread_mutex_lock(&link->lock);
-    if (revision > link->asked_since) {
+    if (link->phase == PHASE_PARTING && revision == link->parting) {
+        link->phase = PHASE_CLOSING;
+        pthread_cond_broadcast(&link->changed);
+    } else if (revision > link->asked_since) {
         link->asked--;
         if (refusal && !refusal[0])
             subs_unasked(&link->subs, filter, revision);
@@ -229,6 +238,7 @@ static void step_down(struct mqtt_link *link)
     } else {
         struct err err;
         link->phase = PHASE_TRYING;
+        link->disconnecting = false;
         session_ignore(link->session, false);
         pthread_mutex_unlock(&link->lock);
         bool begun = session_connect(link->session, link->server, &err);
@@ -335,6 +345,45 @@ static void flush(struct mqtt_link *link)
     link->acks_wait |= !done;
 }
 
+/*
+ * Begins to leave. Closing a socket that still has messages to be read resets the connection, and
+ * the broker may then throw away the acknowledgements it has not read yet. So a last request goes
+ * behind them, and only its answer, or the deadline, lets the connection be closed.
+ */
+static void part(struct mqtt_link *link)
+{
+    link->parting = ++link->subs.revision;
+    link->part_by_ms = link->stopping ? link->stop_by_ms : clock_mono_ms() + GOODBYE_MS;
+    link->phase = PHASE_PARTING;
+    const struct subs_request request = {
+        .filter = farewell, .revision = link->parting, .unsubscribe = true};
+    pthread_mutex_unlock(&link->lock);
+    bool taken = session_request(link->session, &request, NULL);
+    pthread_mutex_lock(&link->lock);
+    if (!taken)
+        link->part_by_ms = 0;
+}
+
+static void step_parting(struct mqtt_link *link)
+{
+    if (clock_mono_ms() < link->part_by_ms)
+        wait_locked(link, link->part_by_ms);
+    else
+        link->phase = PHASE_CLOSING;
+}
+
+static void step_closing(struct mqtt_link *link)
+{
+    if (!link->disconnecting) {
+        link->disconnecting = true;
+        pthread_mutex_unlock(&link->lock);
+        session_disconnect(link->session);
+        pthread_mutex_lock(&link->lock);
+    } else {
+        wait_locked(link, link->stopping ? link->stop_by_ms + GOODBYE_MS : FOREVER);
+    }
+}
+
 static void step_up(struct mqtt_link *link)
 {
     struct subs_request request;
@@ -347,10 +396,7 @@ static void step_up(struct mqtt_link *link)
         if (link->stopping && clock_mono_ms() >= link->stop_by_ms)
             link->acks_wait = false;
     } else if (link->stopping || link->drop) {
-        link->phase = PHASE_CLOSING;
-        pthread_mutex_unlock(&link->lock);
-        session_disconnect(link->session);
-        pthread_mutex_lock(&link->lock);
+        part(link);
     } else if (tell_refusal(link)) {
         return;
     } else if (link->asked < ASKED_AT_ONCE && subs_next(&link->subs, &request)) {
@@ -367,7 +413,7 @@ static bool stopped(const struct mqtt_link *link)
         return false;
     if (link->phase == PHASE_CLOSING)
         return clock_mono_ms() >= link->stop_by_ms + GOODBYE_MS;
-    return link->phase != PHASE_UP;
+    return link->phase == PHASE_DOWN || link->phase == PHASE_TRYING;
 }
 
 static void *run(void *ctx)
@@ -386,8 +432,11 @@ static void *run(void *ctx)
         case PHASE_TRYING:
             wait_locked(link, FOREVER);
             break;
+        case PHASE_PARTING:
+            step_parting(link);
+            break;
         case PHASE_CLOSING:
-            wait_locked(link, link->stopping ? link->stop_by_ms + GOODBYE_MS : FOREVER);
+            step_closing(link);
             break;
         }
     }
@@ -490,7 +539,7 @@ void mqtt_link_leave(struct mqtt_link *link, const char *why)
     pthread_mutex_lock(&link->lock);
     link->away = true;
     link->told_away = false;
-    link->drop = link->phase == PHASE_UP || link->phase == PHASE_TRYING;
+    link->drop = link->phase != PHASE_DOWN;
     err_set(&link->away_why, "left the broker: %s", why);
     pthread_cond_broadcast(&link->changed);
     pthread_mutex_unlock(&link->lock);

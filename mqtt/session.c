@@ -11,11 +11,13 @@
 #include "mqtt/receive.h"
 
 #include <MQTTAsync.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_SECRET = 65535, NO_SERVER = -1, CUT_OFF_PERIOD_MS = 60000 };
 
@@ -118,7 +120,9 @@ static void connect_failed(struct session *s, int code, const char *message)
         err_set(&why, "cannot connect to %s: no answer within %d s", uri,
                 s->options->connect_timeout_s);
     } else if (message && strcmp(message, "TCP connect completion failure") == 0) {
-        err_set(&why, "cannot connect to %s: it closed the connection without an answer", uri);
+        bool nameless = options_tls(s->options) && !s->options->tls.cert;
+        err_set(&why, "cannot connect to %s: it closed the connection without an answer%s", uri,
+                nameless ? "; if it wants a client certificate, set mqtt.tls.cert" : "");
     } else {
         err_set(&why, "cannot connect to %s", uri);
         went_down(s, why.text, true);
@@ -160,21 +164,27 @@ static void on_disconnected(void *ctx, MQTTProperties *properties, enum MQTTReas
     went_down(s, why.text, false);
 }
 
+/* What is between the n-th colon of text and the next one. */
+static struct span field(struct span text, int n)
+{
+    for (; n > 0; n--)
+        text = span_slice(text, span_find(text, ':') + 1, SIZE_MAX);
+    return span_slice(text, 0, span_find(text, ':'));
+}
+
+/* A line of ERR_print_errors_cb(3): "THREAD:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:DATA\n".
+ */
 static int on_tls_fault(const char *text, size_t len, void *ctx)
 {
-    /* "error:0A000086:SSL routines::certificate verify failed\n": the last part is for people. */
     struct session *s = ctx;
-    struct span fault = span_make(text, len);
-    while (fault.len && (fault.ptr[fault.len - 1] == '\n' || fault.ptr[fault.len - 1] == '\0'))
-        fault.len--;
-    for (size_t i = fault.len; i > 1; i--) {
-        if (fault.ptr[i - 1] == ':' && i < fault.len) {
-            fault = span_slice(fault, i, SIZE_MAX);
-            break;
-        }
-    }
-    if (fault.len)
-        err_set(&s->tls_fault, "%.*s", SPAN_ARG(fault));
+    struct span line = span_make(text, strnlen(text, len));
+    struct span reason = field(line, 5);
+    struct span data = field(line, 8);
+    data.len = span_find(data, '\n');
+    if (reason.len == 0 || s->tls_fault.text[0]) /* the first is the cause of the others */
+        return 1;
+    err_set(&s->tls_fault, "%.*s%s%.*s%s", SPAN_ARG(reason), data.len ? " (" : "", SPAN_ARG(data),
+            data.len ? ")" : "");
     return 1;
 }
 
@@ -188,6 +198,16 @@ static void wipe(struct buf *secret)
 static bool read_secret(mqtt_secret_fn read, void *ctx, struct buf *out, struct err *err)
 {
     return !read || read(ctx, out, err);
+}
+
+/* OpenSSL would only say that there is "no such file". */
+static bool can_read(const char *option, const char *path, struct err *err)
+{
+    if (!path || access(path, R_OK) == 0)
+        return true;
+    char text[128];
+    return err_set(err, "cannot read %s, \"%s\": %s", option, path,
+                   strerror_r(errno, text, sizeof(text)));
 }
 
 static void add_number(MQTTProperties *to, enum MQTTPropertyCodes code, uint32_t value)
@@ -219,7 +239,9 @@ bool session_connect(struct session *s, size_t server, struct err *err)
     MQTTAsync_connectOptions *c = o->v5 ? &c5 : &c3;
     MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
     if (!read_secret(o->password, o->password_ctx, &password, err) ||
-        !read_secret(o->tls.key_password, o->tls.key_password_ctx, &key_password, err))
+        !read_secret(o->tls.key_password, o->tls.key_password_ctx, &key_password, err) ||
+        !can_read("mqtt.tls.ca", o->tls.ca, err) || !can_read("mqtt.tls.cert", o->tls.cert, err) ||
+        !can_read("mqtt.tls.key", o->tls.key, err))
         goto out;
 
     c->cleansession = 0;

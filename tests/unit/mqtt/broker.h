@@ -266,6 +266,17 @@ static inline void broker_answer(struct broker *b, const struct packet *question
     broker_send(b, unsubscribe ? UNSUBACK : SUBACK, 0, &body);
 }
 
+/* The client asks for an answer before it goes: gives it, and reads the DISCONNECT. */
+static inline void broker_farewell(struct broker *b)
+{
+    struct packet last = broker_read(b, UNSUBSCRIBE);
+    broker_answer(b, &last, 0x11);
+    struct packet goodbye = broker_read(b, DISCONNECT);
+    /* A session expiry of 0 in it would end the session (MQTT 5.0 s. 3.14.2.2.2). */
+    assert_true(goodbye.len == 0 || (goodbye.len == 2 && goodbye.body[1] == 0));
+    broker_read_end(b);
+}
+
 /* The filter of a (UN)SUBSCRIBE with one filter: its bytes, copied to out. */
 static inline const uint8_t *packet_filter(const struct packet *p, bool v5, char out[256])
 {

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { OWNER_WAIT_MS = 20000, OWNER_KEEPS = 64 };
+enum { OWNER_WAIT_MS = 20000, OWNER_KEEPS = 64, OWNER_TICKETS = 32768 };
 
 struct seen_message {
     char topic[64];
@@ -38,6 +38,7 @@ struct owner {
     pthread_cond_t changed;
     size_t message_count; /* all; the last OWNER_KEEPS are kept */
     struct seen_message messages[OWNER_KEEPS];
+    uint64_t tickets[OWNER_TICKETS];
     size_t state_count;
     enum mqtt_link_state states[OWNER_KEEPS];
     bool present[OWNER_KEEPS];
@@ -62,6 +63,7 @@ static inline void owner_message(void *ctx, const struct mqtt_message *message, 
     if (o->leave_on_message)
         mqtt_link_leave(o->link, "the spool is full");
     pthread_mutex_lock(&o->lock);
+    o->tickets[o->message_count % OWNER_TICKETS] = ticket;
     struct seen_message *seen = &o->messages[o->message_count++ % OWNER_KEEPS];
     owner_copy(seen->topic, sizeof(seen->topic), message->topic);
     owner_copy(seen->payload, sizeof(seen->payload), message->payload);
