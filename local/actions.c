@@ -256,15 +256,15 @@ static struct action_wait delete_message(struct task *task)
     if (!read_name(task, "queueName", 10020, &name))
         return answered;
     const struct span *handle = form_get(task->form, "receiptHandle");
-    if (!handle)
+    if (!handle) {
         call_error(task->call, 4000, 10390, "receiptHandle");
-    else if (handle->len == 0 || handle->len > CMQ_MAX_HANDLE_BYTES)
+    } else if (handle->len == 0 || handle->len > CMQ_MAX_HANDLE_BYTES) {
         call_error(task->call, 4000, 10470, NULL);
-    else if (!find_queue(task, name, &queue))
+    } else if (!find_queue(task, name, &queue)) {
         return answered;
-    else if (!queue_delete(queue, *handle, task->now_ms))
+    } else if (!queue_delete(queue, *handle, task->now_ms)) {
         call_error(task->call, 4430, 10260, NULL);
-    else {
+    } else {
         call_begin(task->call);
         buf_add_char(task->call->out, '}');
     }
@@ -291,12 +291,13 @@ static struct action_wait batch_delete_message(struct task *task)
         if (!queue_delete(queue, handles[i], task->now_ms))
             failed[failures++] = handles[i];
     }
-    if (failures == 0)
+    if (failures == 0) {
         call_begin(task->call);
-    else if (failures < count)
+    } else if (failures < count) {
         call_error_begin(task->call, 6010, 10150, NULL);
-    else
+    } else {
         call_error_begin(task->call, 6020, 10290, NULL);
+    }
     struct buf *out = task->call->out;
     for (size_t i = 0; i < failures; i++) {
         buf_add_str(out, i == 0 ? ",\"errorList\":[" : ",");

@@ -53,7 +53,7 @@ static uint32_t take_slot(struct depot *depot)
     CHECK(depot->slot_count < MAX_SLOTS);
     if ((depot->slot_count & (depot->slot_count - 1)) == 0) { /* 0, 1, 2, 4, ...: full */
         size_t room = depot->slot_count ? (size_t)depot->slot_count * 2 : 1;
-        depot->slots = check_alloc(realloc(depot->slots, room * sizeof *depot->slots));
+        depot->slots = check_alloc(reallocarray(depot->slots, room, sizeof(void *)));
     }
     return depot->slot_count++;
 }

@@ -51,12 +51,13 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     struct exchange *exchange = ctx;
-    if (exchange_is_gone(exchange))
+    if (exchange_is_gone(exchange)) {
         exchange->set->gone(exchange);
-    else if (what & EV_TIMEOUT)
+    } else if (what & EV_TIMEOUT) {
         exchange->set->due(exchange);
-    else /* more bytes came: the time that is left stays as it was */
+    } else { /* more bytes came: the time that is left stays as it was */
         CHECK(watch(exchange));
+    }
 }
 
 struct exchange *exchange_new(struct exchange_set *set, struct evhttp_request *req,

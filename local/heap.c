@@ -42,7 +42,7 @@ void heap_set(struct heap *heap, struct heap_node *node, int64_t due_ms)
     if (node->place == 0) {
         if (heap->count == heap->room) {
             heap->room = heap->room ? heap->room * 2 : 16;
-            heap->nodes = check_alloc(realloc(heap->nodes, heap->room * sizeof *heap->nodes));
+            heap->nodes = check_alloc(reallocarray(heap->nodes, heap->room, sizeof(void *)));
         }
         put(heap, ++heap->count, node);
     }

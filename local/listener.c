@@ -28,9 +28,10 @@ static void on_accept_failed(struct evconnlistener *listener, void *ctx)
     uint64_t held_back;
     int problem = errno;
     (void)ctx;
-    if (log_repeat_due(&repeat, clock_mono_ms(), REPEAT_MS, &held_back))
+    if (log_repeat_due(&repeat, clock_mono_ms(), REPEAT_MS, &held_back)) {
         log_write(LOG_ERROR, "local.accept", LOG_FIELDS(LOG_NUM("held_back", held_back)),
                   "cannot accept a connection: %s", strerror(problem));
+    }
     struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
     evconnlistener_disable(listener);
     CHECK(event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_pause_over,
@@ -61,7 +62,7 @@ static struct addrinfo *resolve(const char *listen, struct err *err)
 
 static void write_address(evutil_socket_t fd, char out[LISTENER_ADDRESS_SIZE])
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     char host[INET6_ADDRSTRLEN], port[8];
     CHECK(getsockname(fd, (struct sockaddr *)&address, &len) == 0);

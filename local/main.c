@@ -226,9 +226,10 @@ static int serve(const struct options *options, struct store *store, struct span
     }
     printf("cmqlocal: listening on http://%s (queues %zu, topics %zu)\n", server_address(server),
            store_queue_count(store), store_topic_count(store));
-    if (is_default)
+    if (is_default) {
         puts("cmqlocal: no account given: SecretId " DEFAULT_SECRET_ID
              ", SecretKey " DEFAULT_SECRET_KEY);
+    }
     (void)fflush(stdout);
     server_run(server);
     server_close(server);

@@ -75,17 +75,19 @@ static bool authentic(struct plane *plane, const struct plane_request *request, 
     uint64_t held_back;
     struct verify_result verdict =
         verify_request(plane->verifier, &request->target, &plane->form, now_ms / 1000);
-    if (verdict.at_left_out && log_repeat_due(&plane->at_left_out, now_ms, REPEAT_MS, &held_back))
+    if (verdict.at_left_out && log_repeat_due(&plane->at_left_out, now_ms, REPEAT_MS, &held_back)) {
         log_write(LOG_WARN, "local.at_left_out",
                   LOG_FIELDS(LOG_STR("action", call->action), LOG_NUM("held_back", held_back)),
                   "accepted a signature that leaves out values beginning with '@'");
+    }
     if (verdict.code == 0)
         return true;
     *why = verdict.why;
-    if (verdict.why && log_repeat_due(&plane->unauthentic, now_ms, REPEAT_MS, &held_back))
+    if (verdict.why && log_repeat_due(&plane->unauthentic, now_ms, REPEAT_MS, &held_back)) {
         log_write(LOG_WARN, "local.unauthentic",
                   LOG_FIELDS(LOG_STR("action", call->action), LOG_NUM("held_back", held_back)),
                   "refused a request: %s", verdict.why);
+    }
     call_error(call, verdict.code, verdict.module, verdict.name);
     return false;
 }

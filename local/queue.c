@@ -26,10 +26,11 @@ static void update_ready(struct queue *queue)
     if (ready == queue->is_ready)
         return;
     queue->is_ready = ready;
-    if (ready)
+    if (ready) {
         DL_APPEND2(queue->depot->ready, queue, ready_prev, ready_next);
-    else
+    } else {
         DL_DELETE2(queue->depot->ready, queue, ready_prev, ready_next);
+    }
 }
 
 /* After this many milliseconds in the queue a message leaves it, whatever its state. */
@@ -68,19 +69,22 @@ static void enter_state(struct queue *queue, struct message *message, enum messa
 {
     message->state = state;
     ++*count_of(queue, state);
-    if (state == MESSAGE_ACTIVE)
+    if (state == MESSAGE_ACTIVE) {
         DL_APPEND(queue->active, message);
-    else
+    } else {
         heap_set(&queue->timers, &message->timer, due_ms);
+    }
 }
 
 static void leave_state(struct queue *queue, struct message *message)
 {
     --*count_of(queue, message->state);
-    if (message->state == MESSAGE_ACTIVE)
-        DL_DELETE(queue->active, message);
-    else
+    if (message->state == MESSAGE_ACTIVE) {
+        /* the last of the list is its own prev, which the analyzer does not know */
+        DL_DELETE(queue->active, message); // NOLINT(clang-analyzer-core.NullDereference)
+    } else {
         heap_remove(&queue->timers, &message->timer);
+    }
 }
 
 static void enter(struct queue *queue, struct message *message, int64_t delay_ms, int64_t now_ms)

@@ -56,9 +56,10 @@ static bool read_number(const cJSON *entry, const char *key, double min, double 
     if (!field)
         return true;
     double number = cJSON_IsNumber(field) ? field->valuedouble : NAN;
-    if (!(number >= min && number <= max) || (whole && number != (double)(int64_t)number))
+    if (!(number >= min && number <= max) || (whole && number != (double)(int64_t)number)) {
         return err_set(err, "\"%s\" must be a %snumber from %g to %g", key, whole ? "whole " : "",
                        min, max);
+    }
     *out = number;
     return true;
 }
@@ -92,9 +93,10 @@ static bool read_rule(const cJSON *entry, struct sabotage_rule *rule, struct err
         return false;
     if (rule->mode == SABOTAGE_CODE) {
         const struct code *found = code_find((int)code, (int)module);
-        if (!found)
+        if (!found) {
             return err_set(err, "mode \"code\" wants a \"code\" that CMQ has, and if a \"module\" "
                                 "is given, one that goes with it");
+        }
         rule->code = found->code;
         rule->module = found->module;
     }

@@ -26,12 +26,13 @@ enum {
     MAX_BODY_BYTES = 4 * CMQ_MAX_POST_BYTES, /* above the limit, to answer instead of closing */
     MAX_ANSWER_BYTES = 128 << 20,            /* 16 bodies of 1 MiB, each byte escaped */
     KEPT_ANSWER_BYTES = 1 << 20,
+    SIGNAL_COUNT = 2,
 };
 
 struct server {
     struct event_base *base;
     struct evhttp *http;
-    struct event *signals[2];
+    struct event *signals[SIGNAL_COUNT];
     struct event *due; /* when the store has something to do */
     int64_t due_ms;    /* when due is set to fire */
     int64_t now_ms;    /* Unix time; never runs backwards */
@@ -94,10 +95,11 @@ static void answer(struct server *server, struct evhttp_request *req, const stru
 {
     note(server, call, began_ms, late_drop ? "dropped" : "answered",
          late_drop ? "faults: late_drop" : why);
-    if (late_drop)
+    if (late_drop) {
         exchange_new(&server->exchanges, req, EXCHANGE_DROP, call, began_ms, 0);
-    else
+    } else {
         send_answer(server, req, HTTP_OK, "OK");
+    }
 }
 
 /* A client left before its answer. */
@@ -168,10 +170,11 @@ static void serve_ready(struct server *server)
     struct queue *queue;
     while ((queue = store_ready(server->store))) {
         struct exchange *exchange = (struct exchange *)queue->waiters;
-        if (exchange_is_gone(exchange))
+        if (exchange_is_gone(exchange)) {
             on_gone(exchange);
-        else
+        } else {
             end_poll(server, exchange);
+        }
     }
     set_due(server);
 }
@@ -211,11 +214,12 @@ static void serve_control(struct server *server, struct evhttp_request *req,
     struct control control = {server->store, &server->sabotage, &server->journal};
     buf_clear(&server->answer);
     int status = 403;
-    if (http_is_from_page(req))
+    if (http_is_from_page(req)) {
         buf_add_str(&server->answer,
                     "{\"error\":\"not for web pages: the request has an Origin\"}");
-    else
+    } else {
         status = control_serve(&control, request, unix_now(server), &server->answer);
+    }
     if (server->answer.overflow) {
         buf_clear(&server->answer);
         buf_add_str(&server->answer, "{\"error\":\"too much to show\"}");
@@ -316,8 +320,8 @@ static void set_up_http(struct server *server)
 
 static void set_up_events(struct server *server)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    static const int numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         server->signals[i] = check_alloc(evsignal_new(server->base, numbers[i], on_signal, server));
         CHECK(event_add(server->signals[i], NULL) == 0);
     }
@@ -369,7 +373,7 @@ void server_close(struct server *server)
     while (server->exchanges.first)
         exchange_drop(server->exchanges.first);
     evhttp_free(server->http); /* with its listener and connections */
-    for (size_t i = 0; i < sizeof server->signals / sizeof *server->signals; i++)
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
         event_free(server->signals[i]);
     event_free(server->due);
     event_base_free(server->base);

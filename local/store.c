@@ -36,19 +36,21 @@ void store_free(struct store *store)
 {
     if (!store)
         return;
-    struct store_topic *topic, *next_topic;
-    HASH_ITER(hh, store->topics, topic, next_topic)
-    {
-        HASH_DEL(store->topics, topic);
+    struct store_topic *topic = store->topics;
+    HASH_CLEAR(hh, store->topics); /* frees the table; the entries still know their next one */
+    while (topic) {
+        struct store_topic *next = topic->hh.next;
         topic_fini(&topic->topic);
         free(topic);
+        topic = next;
     }
-    struct store_queue *queue, *next_queue;
-    HASH_ITER(hh, store->queues, queue, next_queue)
-    {
-        HASH_DEL(store->queues, queue);
+    struct store_queue *queue = store->queues;
+    HASH_CLEAR(hh, store->queues);
+    while (queue) {
+        struct store_queue *next = queue->hh.next;
         queue_fini(&queue->queue);
         free(queue);
+        queue = next;
     }
     depot_fini(&store->depot);
     free(store);
@@ -102,9 +104,10 @@ static bool name_free(const char *what, struct span name, bool taken, struct err
     const char *why;
     if (!cmq_name_ok(name, &why))
         return err_set(err, "%s name \"%.*s\": %s", what, SPAN_ARG(span_slice(name, 0, 100)), why);
-    if (taken)
+    if (taken) {
         return err_set(err, "there is already a %s \"%.*s\" (case does not count)", what,
                        SPAN_ARG(name));
+    }
     return true;
 }
 
@@ -140,15 +143,17 @@ bool store_bind_dead_letter(struct store *store, struct queue *queue, struct spa
                             struct err *err)
 {
     struct queue *grave = store_queue(store, target);
-    if (!grave)
+    if (!grave) {
         return err_set(err, "queue \"%s\": there is no queue \"%.*s\" for its dead letters",
                        queue->name, SPAN_ARG(span_slice(target, 0, 100)));
+    }
     bool is_grave = grave == queue || grave->dead_letter;
     for (struct queue *q = NULL; !is_grave && (q = store_next_queue(store, q));)
         is_grave = q->dead_letter == queue;
-    if (is_grave)
+    if (is_grave) {
         return err_set(err, "queue \"%s\": a dead letter queue (\"%s\") cannot have one of its own",
                        queue->name, grave->name);
+    }
     queue->dead_letter = grave;
     return true;
 }
@@ -162,14 +167,16 @@ bool store_subscribe(struct store *store, struct topic *topic, const struct subs
     for (size_t i = 0; i < spec->filter_count; i++) {
         const char *why;
         struct span filter = spec->filters[i];
-        if (!(topic->by_route ? cmq_binding_key_ok(filter, &why) : cmq_tag_ok(filter, &why)))
+        if (!(topic->by_route ? cmq_binding_key_ok(filter, &why) : cmq_tag_ok(filter, &why))) {
             return err_set(err, "subscription \"%.*s\": \"%.*s\": %s", SPAN_ARG(spec->name),
                            SPAN_ARG(span_slice(filter, 0, 100)), why);
+        }
     }
     struct queue *queue = spec->queue.len ? store_queue(store, spec->queue) : NULL;
-    if (spec->queue.len && !queue)
+    if (spec->queue.len && !queue) {
         return err_set(err, "subscription \"%.*s\": there is no queue \"%.*s\"",
                        SPAN_ARG(spec->name), SPAN_ARG(span_slice(spec->queue, 0, 100)));
+    }
     struct subscription *made =
         topic_subscribe(topic, spec->name, spec->filters, spec->filter_count);
     made->queue = queue;

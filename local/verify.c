@@ -142,8 +142,9 @@ struct verify_result verify_request(struct verifier *verifier, const struct veri
     struct span given = repair(*form_get(form, "Signature"), room, sizeof room);
     struct verify_result result = signature_of(verifier, target, form, given);
     int64_t off_s = (int64_t)timestamp - now_s;
-    if (result.code == 0 && (off_s > verifier->tolerance_s || off_s < -verifier->tolerance_s))
+    if (result.code == 0 && (off_s > verifier->tolerance_s || off_s < -verifier->tolerance_s)) {
         return (struct verify_result){
             .code = 4100, .module = 10030, .why = "the Timestamp is too far from this clock"};
+    }
     return result;
 }

@@ -183,7 +183,7 @@ static void the_log_shows_what_came_after(void **unused)
     (void)unused;
     assert_int_equal(ask("GET", "/local/log", NULL), 200);
     assert_string_equal(buf_str(&answer), "{\"last\":0,\"lost\":0,\"requests\":[]}");
-    for (uint64_t i = 1; i <= 2; i++)
+    for (uint64_t i = 1; i <= 2; i++) {
         *journal_add(&journal) = (struct journal_entry){.at_ms = NOW,
                                                         .took_ms = 3,
                                                         .request_id = 10 + i,
@@ -193,6 +193,7 @@ static void the_log_shows_what_came_after(void **unused)
                                                         .module = 10260,
                                                         .action = "DeleteMessage",
                                                         .name = "q"};
+    }
     assert_int_equal(ask("GET", "/local/log?after=1", NULL), 200);
     assert_string_equal(buf_str(&answer),
                         "{\"last\":2,\"lost\":0,\"requests\":[{\"n\":2,\"at\":"

@@ -44,10 +44,11 @@ static void names_and_values_are_decoded(void **unused)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(parse(rows[i].given));
         const struct span *value = form_get(&form, rows[i].key);
-        if (!rows[i].value)
+        if (!rows[i].value) {
             assert_null(value);
-        else if (!value || !span_eq_str(*value, rows[i].value))
+        } else if (!value || !span_eq_str(*value, rows[i].value)) {
             fail_msg("%s", rows[i].given);
+        }
     }
 }
 

@@ -38,10 +38,11 @@ static void the_first_is_always_the_one_due_first(void **unused)
     struct heap heap = {0};
     for (int i = 0; i < MOVES; i++) {
         struct heap_node *node = &nodes[next_random() % NODES];
-        if (next_random() % 3 == 0)
+        if (next_random() % 3 == 0) {
             heap_remove(&heap, node);
-        else
+        } else {
             heap_set(&heap, node, (int64_t)(next_random() % 1000));
+        }
         const struct heap_node *first = heap_first(&heap);
         assert_int_equal(first ? first->due_ms : INT64_MAX, least(nodes));
     }

@@ -78,9 +78,10 @@ static void assert_counts(const struct queue *queue, uint64_t active, uint64_t i
                           uint64_t delayed)
 {
     if (queue->active_count != active || queue->inflight_count != inflight ||
-        queue->delayed_count != delayed)
+        queue->delayed_count != delayed) {
         fail_msg("%s has %d active, %d in flight, %d delayed", queue->name,
                  (int)queue->active_count, (int)queue->inflight_count, (int)queue->delayed_count);
+    }
 }
 
 static void what_is_sent_is_received_with_its_facts(void **unused)

@@ -173,11 +173,12 @@ static void the_clock_may_be_off_by_the_tolerance(void **unused)
         {1700000000 - 7201, 4100},
         {0, 4100},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(
             judge(&account, "POST", "127.0.0.1:8080", "/v2/index.php", SIGNED_A, rows[i].now_s)
                 .code,
             rows[i].code);
+    }
 }
 
 static void sha256_is_chosen_by_its_two_spellings_alone(void **unused)
