@@ -99,24 +99,16 @@ void print_json(FILE *out, struct span s)
     buf_fini(&text);
 }
 
-/* The name of a wildcard, or its number in text. */
-static struct span capture_name(const struct filter *filter, size_t i, char text[24])
-{
-    snprintf(text, 24, "%zu", i + 1);
-    return filter->wildcards[i].name.len ? filter->wildcards[i].name : span_of(text);
-}
-
 void print_captures(FILE *out, const struct filter *filter, const struct topic_captures *captures,
                     int indent)
 {
-    char number[24];
     int widest = 0;
     for (size_t i = 0; i < captures->count; i++) {
-        int width = (int)capture_name(filter, i, number).len;
+        int width = (int)filter->wildcards[i].label.len;
         widest = width > widest ? width : widest;
     }
     for (size_t i = 0; i < captures->count; i++) {
-        struct span name = capture_name(filter, i, number);
+        struct span name = filter->wildcards[i].label;
         fprintf(out, "%*s%-*.*s = ", indent, "", widest, SPAN_ARG(name));
         print_text(out, captures->at[i]);
         fputc('\n', out);
@@ -126,11 +118,10 @@ void print_captures(FILE *out, const struct filter *filter, const struct topic_c
 void print_captures_json(FILE *out, const struct filter *filter,
                          const struct topic_captures *captures)
 {
-    char number[24];
     fputc('{', out);
     for (size_t i = 0; i < captures->count; i++) {
         fputs(i ? "," : "", out);
-        print_json(out, capture_name(filter, i, number));
+        print_json(out, filter->wildcards[i].label);
         fputc(':', out);
         print_json(out, captures->at[i]);
     }
