@@ -85,15 +85,15 @@ static void read_payload(struct reader *reader, const config_setting_t *setting,
     if (!value)
         return;
     struct span text = span_of(value);
+    struct err err;
     int kind = reader_word(value, payloads);
     if (kind >= 0) {
         rule->payload = (enum reverse_payload)kind;
     } else if (span_starts(text, "jq:") && text.len > strlen("jq:")) {
-        struct err err;
         rule->payload = REVERSE_JQ;
         rule->jq = jq_program_new(span_slice(text, strlen("jq:"), text.len), &err);
         if (!rule->jq)
-            reader_fault(reader, setting, "%s", err.text);
+            reader_refuse(reader, setting, err.text);
     } else {
         reader_mismatch(reader, setting);
         rule->payload = REVERSE_CLOUDEVENTS; /* so that {ce:...} is not a second fault */

@@ -261,6 +261,21 @@ static void a_gateway_that_only_takes_pushes_needs_no_account(void **state)
     config_free(config);
 }
 
+static void a_jq_program_that_does_not_compile_is_a_fault_at_its_line(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    assert_null(load_text(HEAD ACCOUNT "reverse = { name = \"a\"; to = \"t\";\n"
+                                       " from = { queue = \"q\"; };\n"
+                                       " payload = \"jq:.a |\"; };",
+                          &faults));
+    assert_int_equal(faults.count, 1);
+    assert_int_equal(faults.list[0].line, 5);
+    const char *begin = "reverse.payload cannot be \"jq:.a |\": "; /* then jq's own words */
+    assert_memory_equal(faults.list[0].text, begin, strlen(begin));
+    faults_fini(&faults);
+}
+
 static struct config *load_resources(const char *text, struct faults *faults)
 {
     write_file("local.cfg", text, strlen(text));
@@ -338,6 +353,7 @@ int main(void)
         cmocka_unit_test(an_exposed_secret_file_is_a_warning),
         cmocka_unit_test(every_kind_of_string_may_be_a_reference),
         cmocka_unit_test(a_gateway_that_only_takes_pushes_needs_no_account),
+        cmocka_unit_test(a_jq_program_that_does_not_compile_is_a_fault_at_its_line),
         cmocka_unit_test(the_local_server_needs_resources_alone),
         cmocka_unit_test(the_local_server_takes_secrets_it_cannot_resolve_as_a_warning),
         cmocka_unit_test(the_local_server_checks_the_rest_as_always),
