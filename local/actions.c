@@ -2,7 +2,7 @@
  * actions - see actions.h.
  *
  * Each handler first checks its parameters in the order of its page, then acts. A failure is
- * answered where it is found; the helpers that find one return false.
+ * answered where it is found; whoever reads a parameter then returns false.
  */
 #include "local/actions.h"
 
