@@ -205,12 +205,13 @@ static void tell_down(struct mqtt_link *link)
         pthread_mutex_unlock(&link->lock);
         struct err cause;
         bool known = probe_unreachable(uri, PROBE_MS, &cause);
+        if (!known && options_tls(link->options))
+            err_set(&cause, "the TLS handshake failed: check that the broker's certificate has the "
+                            "name in mqtt.servers, and mqtt.tls.cert if the broker wants one");
+        else if (!known)
+            err_set(&cause, "the connection was broken off");
         struct err base = why;
-        err_set(&why, "%.250s: %.200s", base.text,
-                known                        ? cause.text
-                : options_tls(link->options) ? "the TLS handshake failed: check that mqtt.servers "
-                                               "has the name in the broker's certificate"
-                                             : "the connection was broken off");
+        err_set(&why, "%.250s: %.200s", base.text, cause.text);
         pthread_mutex_lock(&link->lock);
     }
     struct err line;

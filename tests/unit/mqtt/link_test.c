@@ -3,6 +3,8 @@
 #include "broker.h"
 #include "owner.h"
 
+#include <stdatomic.h>
+
 static void says(const char *why, const char *part)
 {
     if (!strstr(why, part))
@@ -11,10 +13,10 @@ static void says(const char *why, const char *part)
 
 static bool read_password(void *ctx, struct buf *out, struct err *err)
 {
-    const char **text = ctx;
-    if (!*text)
+    const char *text = atomic_load((_Atomic(const char *) *)ctx);
+    if (!text)
         return err_set(err, "cannot read /run/secrets/mqtt_password");
-    return buf_add_str(out, *text);
+    return buf_add_str(out, text);
 }
 
 static void connect_carries_every_option_under_mqtt_5(void **state)
@@ -23,7 +25,7 @@ static void connect_carries_every_option_under_mqtt_5(void **state)
     struct broker b;
     broker_open(&b, true);
     struct owner *o = owner_new(b.uri, true);
-    const char *secret = "s3cret";
+    _Atomic(const char *) secret = "s3cret";
     o->options.username = "gw";
     o->options.password = read_password;
     o->options.password_ctx = &secret;
@@ -115,7 +117,7 @@ static void the_password_is_read_again_for_each_attempt(void **state)
     struct broker b;
     broker_open(&b, true);
     struct owner *o = owner_new(b.uri, true);
-    const char *secret = "old";
+    _Atomic(const char *) secret = "old";
     o->options.username = "gw";
     o->options.password = read_password;
     o->options.password_ctx = &secret;
@@ -136,7 +138,7 @@ static void a_password_that_cannot_be_read_is_said_and_tried_again(void **state)
     struct broker b;
     broker_open(&b, true);
     struct owner *o = owner_new(b.uri, true);
-    const char *secret = NULL;
+    _Atomic(const char *) secret = NULL;
     o->options.username = "gw";
     o->options.password = read_password;
     o->options.password_ctx = &secret;

@@ -165,7 +165,7 @@ static int stop_mosquitto(void **state)
     return 0;
 }
 
-/* Publishes the numbers [from, to) on "n/1" and waits for the broker's answers. */
+/* Publishes [from, to) on "numbers", or retained on "ready", and waits for the answers. */
 static void publish_numbers(unsigned from, unsigned to, int qos, bool retain)
 {
     struct broker b = {.connection = tcp_to(mosquitto.port), .listener = -1};
@@ -183,7 +183,7 @@ static void publish_numbers(unsigned from, unsigned to, int qos, bool retain)
         char text[16];
         (void)snprintf(text, sizeof(text), "%u", n);
         struct bytes body = {.len = 0};
-        put_text(&body, retain ? "n/0" : "n/1");
+        put_text(&body, retain ? "ready" : "numbers");
         put16(&body, 1 + n % 60000);
         put(&body, text, strlen(text));
         broker_send(&b, PUBLISH, qos << 1 | retain, &body);
@@ -233,9 +233,16 @@ static void use_tls(struct owner *o)
     o->options.tls.key = in_dir("server.key");
 }
 
-/* A link that takes numbers; the first word of it must be that it is connected. */
+/*
+ * A link that takes numbers from `next` on. With next 0 that is the one retained on "ready", which
+ * comes when the subscription to "numbers" is there: it was asked for first.
+ */
 static struct owner *start_numbers(const char *client_id, int qos, bool v5, bool tls, unsigned next)
 {
+    const struct mqtt_subscription subs[] = {
+        {.filter = "numbers", .qos = qos, .id = 1, .retained_copies = true},
+        {.filter = "ready", .qos = qos, .id = 2, .retained_copies = true},
+    };
     struct owner *o = owner_new(mosquitto.uri, v5);
     if (tls)
         use_tls(o);
@@ -244,7 +251,7 @@ static struct owner *start_numbers(const char *client_id, int qos, bool v5, bool
     numbers.next = next;
     numbers.wrong = 0;
     owner_start(o);
-    owner_subscribe(o, "n/#", qos, 1);
+    mqtt_link_subscribe(o->link, subs, next == 0 ? 2 : 1, NULL, 0);
     owner_heard(o, 0, MQTT_LINK_CONNECTED);
     return o;
 }
@@ -263,7 +270,7 @@ static void numbers_come_once_each_in_order_and_the_unreleased_come_again(void *
         {"open-5-2", 2, true, false, 2000},  {"open-3-2", 2, false, false, 2000},
         {"tls-5-1", 1, true, true, 2000},    {"tls-3-2", 2, false, true, 2000},
     };
-    publish_numbers(0, 1, 2, true); /* retained: it comes when the subscription is there */
+    publish_numbers(0, 1, 2, true);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         unsigned count = rows[i].count;
         struct owner *o = start_numbers(rows[i].client_id, rows[i].qos, rows[i].v5, rows[i].tls, 0);
@@ -314,8 +321,8 @@ static void a_tls_fault_is_named(void **state)
         {mosquitto.tls_uri, "other.pem", "server.pem", "server.key", NULL,
          "certificate verify failed", false},
         {mosquitto.tls_uri, "other.pem", "server.pem", "server.key", NULL, NULL, true},
-        {localhost, "ca.pem", "server.pem", "server.key", NULL,
-         "has the name in the broker's certificate", false},
+        {localhost, "ca.pem", "server.pem", "server.key", NULL, "has the name in mqtt.servers",
+         false},
         {mosquitto.tls_uri, "missing.pem", "server.pem", "server.key", NULL,
          "cannot read mqtt.tls.ca", false},
         {mosquitto.tls_uri, "ca.pem", "missing.pem", "server.key", NULL,
@@ -323,7 +330,7 @@ static void a_tls_fault_is_named(void **state)
         {mosquitto.tls_uri, "ca.pem", "server.pem", "locked.key", wrong_password, "mqtt.tls",
          false},
         {mosquitto.tls_uri, "ca.pem", "server.pem", "locked.key", right_password, NULL, false},
-        {mosquitto.tls_uri, "ca.pem", NULL, NULL, NULL, "set mqtt.tls.cert", false},
+        {mosquitto.tls_uri, "ca.pem", NULL, NULL, NULL, "mqtt.tls.cert", false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct owner *o = owner_new(rows[i].uri, true);
