@@ -8,16 +8,14 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-10}
 shift || true
-scripts/install-packages.sh build check
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz
-
 if [ $# -gt 0 ]; then
     targets=("$@")
 else
-    mapfile -t targets < <(find build/fuzz/fuzz -maxdepth 1 -name '*_fuzz' -printf '%f\n' | sort)
+    mapfile -t targets < <(basename -s .c tests/fuzz/*_fuzz.c)
 fi
-[ ${#targets[@]} -gt 0 ] || { echo "no fuzz target was built" >&2; exit 1; }
+scripts/install-packages.sh build check
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --target "${targets[@]}"
 
 mkdir -p build/fuzz/findings
 run_one() {
@@ -27,7 +25,7 @@ run_one() {
     [ ! -d "tests/fuzz/corpus/$target" ] || corpora+=("tests/fuzz/corpus/$target")
     if "build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -artifact_prefix="build/fuzz/findings/$target-" "${corpora[@]}" >"$log" 2>&1; then
-        echo "$target: $(tail -n 1 "$log")"
+        echo "$target: no finding; $(grep '^Done' "$log" || echo 'its own output is closed')"
     else
         tail -n 40 "$log"
         echo "$target: FAILED; the input is in build/fuzz/findings"
