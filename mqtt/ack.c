@@ -1,6 +1,8 @@
 /* ack - see ack.h. */
 #include "mqtt/ack.h"
 
+#include "mqtt/paho.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -105,8 +107,9 @@ void acks_forget_session(struct acks *acks)
 
 /*
  * Of Paho 1.3.12's archive. A networkHandles begins with its socket; a packet as MQTTPacket_Factory
- * makes it begins with the first byte of the wire (MQTT 5.0 s. 2.1.1). mqttasync_mutex is held
- * around the Factory and the handling of what it made; socket_mutex guards the pending writes.
+ * makes it begins with the first byte of the wire (MQTT 5.0 s. 2.1.1); that of an acknowledgement
+ * goes on as struct answer does. mqttasync_mutex is held around the Factory and the handling of
+ * what it made; socket_mutex guards the pending writes.
  */
 extern pthread_mutex_t *mqttasync_mutex;
 extern pthread_mutex_t *socket_mutex;
@@ -126,8 +129,17 @@ enum {
     PAHO_ERROR = -1,
     PACKET_CONNACK = 0x20,
     PACKET_PUBLISH = 0x30,
+    PACKET_PUBACK = 0x40,
+    PACKET_PUBREC = 0x50,
+    PACKET_PUBCOMP = 0x70,
     QOS_MASK = 0x06,
     QOS_2 = 0x04
+};
+
+struct answer {
+    unsigned header;
+    int id;
+    unsigned char code; /* of MQTT 5 */
 };
 
 static void set_tcp(int socket, int option, int value)
@@ -140,6 +152,7 @@ static _Thread_local struct {
     void *net;
     int version;
     bool qos2;
+    int code;
 } handling;
 
 static int socket_of(const void *net)
@@ -152,13 +165,20 @@ static int socket_of(const void *net)
 void *__wrap_MQTTPacket_Factory(int version, void *net, int *error)
 {
     unsigned char *packet = __real_MQTTPacket_Factory(version, net, error);
+    int type = packet ? *packet & 0xf0 : 0;
     handling.net = net;
     handling.version = version;
-    handling.qos2 = packet && (*packet & 0xf0) == PACKET_PUBLISH && (*packet & QOS_MASK) == QOS_2;
+    handling.qos2 = type == PACKET_PUBLISH && (*packet & QOS_MASK) == QOS_2;
+    handling.code = 0;
     if (handling.qos2)
         *packet ^= QOS_MASK; /* 2 becomes 1 */
-    else if (packet && (*packet & 0xf0) == PACKET_CONNACK)
+    else if (type == PACKET_CONNACK)
         set_tcp(socket_of(net), TCP_NODELAY, 1);
+    if (version >= 5 &&
+        (type == PACKET_PUBACK || type == PACKET_PUBREC || type == PACKET_PUBCOMP)) {
+        handling.code = ((const struct answer *)(void *)packet)->code;
+        paho_keep(packet);
+    }
     return packet;
 }
 
@@ -195,6 +215,11 @@ int __wrap_MQTTPacket_send_pubcomp(int version, int id, void *net, const char *c
 bool acks_withhold(void)
 {
     return true;
+}
+
+int acks_code(void)
+{
+    return handling.code;
 }
 
 struct ack_taken acks_take(struct acks *acks, int id, int qos, bool dup)
@@ -292,6 +317,11 @@ bool acks_release(struct acks *acks, uint64_t ticket)
 bool acks_withhold(void)
 {
     return false;
+}
+
+int acks_code(void)
+{
+    return -1;
 }
 
 struct ack_taken acks_take(struct acks *acks, int id, int qos, bool dup)

@@ -62,6 +62,7 @@ struct mqtt_link {
     struct session_facts facts;
     struct err down_why;
     bool down_unreachable;
+    bool hopeless;  /* publishes that can never go: to be told */
     bool acks_wait; /* released acknowledgements found the socket busy */
     struct subs subs;
     unsigned asked;       /* requests under way on this connection */
@@ -417,12 +418,23 @@ static bool stopped(const struct mqtt_link *link)
     return link->phase == PHASE_DOWN || link->phase == PHASE_TRYING;
 }
 
+static void tell_hopeless(struct mqtt_link *link)
+{
+    if (!link->hopeless)
+        return;
+    link->hopeless = false;
+    pthread_mutex_unlock(&link->lock);
+    session_publish_tell_hopeless(link->session);
+    pthread_mutex_lock(&link->lock);
+}
+
 static void *run(void *ctx)
 {
     struct mqtt_link *link = ctx;
     pthread_setname_np(pthread_self(), "mqtt-link");
     pthread_mutex_lock(&link->lock);
     while (!stopped(link)) {
+        tell_hopeless(link);
         switch (link->phase) {
         case PHASE_DOWN:
             step_down(link);
@@ -442,6 +454,7 @@ static void *run(void *ctx)
         }
     }
     pthread_mutex_unlock(&link->lock);
+    session_publish_end(link->session);
     return NULL;
 }
 
@@ -531,6 +544,24 @@ void mqtt_link_release(struct mqtt_link *link, uint64_t ticket)
 {
     if (!session_release(link->session, ticket))
         on_owed(link);
+}
+
+bool mqtt_link_publish(struct mqtt_link *link, const struct mqtt_message *message,
+                       mqtt_published_fn done, void *ctx)
+{
+    enum publish_taken taken = session_publish(link->session, message, done, ctx);
+    if (taken == PUBLISH_HOPELESS) {
+        pthread_mutex_lock(&link->lock);
+        link->hopeless = true;
+        pthread_cond_broadcast(&link->changed);
+        pthread_mutex_unlock(&link->lock);
+    }
+    return taken != PUBLISH_NOT_TAKEN;
+}
+
+unsigned mqtt_link_publish_room(struct mqtt_link *link)
+{
+    return session_publish_room(link->session);
 }
 
 void mqtt_link_leave(struct mqtt_link *link, const char *why)

@@ -88,7 +88,8 @@ MUST_CHECK bool mqtt_link_start(struct mqtt_link *link, struct err *err);
 
 /*
  * Disconnects with the session kept and joins the link's thread. Acknowledgements released before
- * the call are sent first, waiting at most grace_ms. No callback runs after it returns.
+ * the call are sent first, waiting at most grace_ms; publishes not answered by then are lost
+ * (MQTT_PUBLISH_LOST). No callback runs after it returns.
  */
 void mqtt_link_stop(struct mqtt_link *link, int64_t grace_ms);
 
@@ -116,6 +117,31 @@ void mqtt_link_leave(struct mqtt_link *link, const char *why);
 
 /* Ends what mqtt_link_leave began: connects again. Any thread; returns at once. */
 void mqtt_link_return(struct mqtt_link *link);
+
+enum mqtt_publish_result {
+    MQTT_PUBLISHED,       /* PUBACK at QoS 1, PUBCOMP at QoS 2, handed to the connection at QoS 0 */
+    MQTT_PUBLISH_REFUSED, /* the broker said no, or the message is such that it would: it does not
+                             have it */
+    MQTT_PUBLISH_LOST,    /* the session ended without an answer: unknown */
+};
+
+/* why is one line for people when refused or lost, else NULL. It may not block; it may not call the
+ * link. */
+typedef void (*mqtt_published_fn)(void *ctx, enum mqtt_publish_result result, const char *why);
+
+/*
+ * Publishes a copy of message: topic, payload, qos, retain, and under MQTT 5 content type, response
+ * topic, correlation data, expiry and user properties (3.1.1 has none of these: they are left out).
+ * False when not connected, leaving, or the window is full: then nothing happens. Otherwise done is
+ * called exactly once, on Paho's thread or the link's, never on the caller's. A publish that is not
+ * answered when the connection is lost waits for the next one, where it is sent again if the broker
+ * still has our session. Any thread but Paho's.
+ */
+MUST_CHECK bool mqtt_link_publish(struct mqtt_link *link, const struct mqtt_message *message,
+                                  mqtt_published_fn done, void *ctx);
+
+/* How many more publishes would be taken now; 0 when not connected. Any thread. */
+unsigned mqtt_link_publish_room(struct mqtt_link *link);
 
 /* Whether acknowledgements are withheld until release (true) or, for want of the needed symbols in
  * Paho's archive, sent by Paho when the message callback returns (false; said at start). */

@@ -43,10 +43,25 @@ void *__wrap_myrealloc(char *file, int line, void *ptr, size_t size)
     return realloc(ptr, size);
 }
 
+static _Atomic(void *) keep; /* when Paho frees this, it becomes kept */
+static void *kept;
+
+void paho_keep(void *packet)
+{
+    free(kept);
+    kept = NULL;
+    atomic_store_explicit(&keep, packet, memory_order_relaxed);
+}
+
 void __wrap_myfree(char *file, int line, void *ptr)
 {
     (void)file;
     (void)line;
+    if (ptr && ptr == atomic_load_explicit(&keep, memory_order_relaxed)) {
+        atomic_store_explicit(&keep, NULL, memory_order_relaxed);
+        kept = ptr;
+        return;
+    }
     free(ptr);
 }
 

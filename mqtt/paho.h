@@ -9,6 +9,8 @@
  * While a TCP connection is being made, Paho's receiving thread asks once whether it is there and
  * then waits a second for something to read, which cannot come before its own CONNECT: so every
  * connection takes a second. It is made to wait less while there is one in the making.
+ *
+ * When the broker refuses a message, Paho looks into the packet once more after it has freed it.
  */
 #ifndef MQTT_PAHO_H
 #define MQTT_PAHO_H
@@ -20,5 +22,8 @@ void paho_prepare(void);
 
 /* One more connection is being made, or one less. Any thread, Paho's included. */
 void paho_connecting(bool begins);
+
+/* Makes Paho's freeing of a packet wait until the next call. Paho's process-wide mutex is held. */
+void paho_keep(void *packet);
 
 #endif

@@ -85,13 +85,23 @@ void reason_refused(struct err *out, bool v5, int code)
                 TABLE(v3_connack));
 }
 
-void reason_disconnected(struct err *out, int code, const char *said)
+static void explain_said(struct err *out, const char *what, int code, const char *said)
 {
-    explain(out, "broker closed the connection", "MQTT 5 reason", code, TABLE(v5_reasons));
+    explain(out, what, "MQTT 5 reason", code, TABLE(v5_reasons));
     if (said[0]) {
         struct err base = *out;
         err_set(out, "%.300s; it says: %s", base.text, said);
     }
+}
+
+void reason_disconnected(struct err *out, int code, const char *said)
+{
+    explain_said(out, "broker closed the connection", code, said);
+}
+
+void reason_publish(struct err *out, int code, const char *said)
+{
+    explain_said(out, "broker refused the message", code, said);
 }
 
 void reason_subscription(struct err *out, bool v5, int code)

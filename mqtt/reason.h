@@ -19,4 +19,7 @@ void reason_disconnected(struct err *out, int code, const char *said);
 /* Why the broker refused a subscription, from a SUBACK. */
 void reason_subscription(struct err *out, bool v5, int code);
 
+/* Why the broker did not take a message, from a PUBACK or PUBREC; said as above. */
+void reason_publish(struct err *out, int code, const char *said);
+
 #endif

@@ -19,13 +19,19 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_SECRET = 65535, NO_SERVER = -1, CUT_OFF_PERIOD_MS = 60000 };
+enum {
+    MAX_SECRET = 65535,
+    NO_SERVER = -1,
+    CUT_OFF_PERIOD_MS = 60000,
+    RECEIVE_MAXIMUM_V3 = 101, /* a guess: 3.1.1 brokers do not say what they take */
+};
 
 struct session {
     const struct mqtt_link_options *options;
     struct session_events events;
     MQTTAsync client;
     struct acks *acks;
+    struct publishes *publishes;
     atomic_bool open;     /* `down` is still to come */
     atomic_bool trying;   /* so is the answer to connecting */
     atomic_bool ignoring; /* messages are left to the broker */
@@ -55,6 +61,7 @@ static void set_trying(struct session *s, bool trying)
 static void went_down(struct session *s, const char *why, bool unreachable)
 {
     set_trying(s, false);
+    publishes_down(s->publishes);
     if (atomic_exchange(&s->open, false) && !atomic_load(&s->silent))
         s->events.down(s->events.ctx, why, unreachable);
 }
@@ -88,6 +95,16 @@ static void came_up(struct session *s, bool session_present, MQTTProperties *pro
         .wildcards = number(properties, MQTTPROPERTY_CODE_WILDCARD_SUBSCRIPTION_AVAILABLE, 1) != 0,
         .expiry_s = number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, -1),
     };
+    const struct publish_limits limits = {
+        .receive_maximum =
+            !s->options->v5
+                ? RECEIVE_MAXIMUM_V3
+                : (unsigned)number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, UINT16_MAX),
+        .packet_size = number(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, INT64_MAX),
+        .qos = (int)number(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS, 2),
+        .retain = number(properties, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 1) != 0,
+    };
+    publishes_up(s->publishes, session_present, &limits);
     if (atomic_load(&s->silent)) { /* stopped while connecting */
         session_disconnect(s);
         return;
@@ -439,6 +456,37 @@ bool session_request(struct session *s, const struct subs_request *request, stru
     return err_set(err, "Paho refuses (%d: %s)", rc, MQTTAsync_strerror(rc));
 }
 
+/* ---- Publishing */
+
+static void on_delivered(void *ctx, MQTTAsync_token id)
+{
+    struct session *s = ctx;
+    publishes_answered(s->publishes, id, acks_code());
+}
+
+enum publish_taken session_publish(struct session *s, const struct mqtt_message *message,
+                                   mqtt_published_fn done, void *ctx)
+{
+    if (atomic_load(&s->ignoring))
+        return PUBLISH_NOT_TAKEN;
+    return publishes_give(s->publishes, message, done, ctx);
+}
+
+unsigned session_publish_room(struct session *s)
+{
+    return atomic_load(&s->ignoring) ? 0 : publishes_room(s->publishes);
+}
+
+void session_publish_tell_hopeless(struct session *s)
+{
+    publishes_tell_hopeless(s->publishes);
+}
+
+void session_publish_end(struct session *s)
+{
+    publishes_end(s->publishes);
+}
+
 /* ---- Life */
 
 struct session *session_new(const struct mqtt_link_options *options,
@@ -452,13 +500,15 @@ struct session *session_new(const struct mqtt_link_options *options,
     s->keep_alive_s = options->keep_alive_s;
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.MQTTVersion = options->v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    create.maxBufferedMessages = UINT16_MAX; /* the window of publish.h is what counts */
     int rc = MQTTAsync_createWithOptions(&s->client, options->servers[0], options->client_id,
                                          MQTTCLIENT_PERSISTENCE_NONE, NULL, &create);
     if (rc == MQTTASYNC_SUCCESS)
-        rc = MQTTAsync_setCallbacks(s->client, s, on_lost, on_message, NULL);
+        rc = MQTTAsync_setCallbacks(s->client, s, on_lost, on_message, on_delivered);
     if (rc == MQTTASYNC_SUCCESS)
         rc = MQTTAsync_setDisconnected(s->client, s, on_disconnected);
     s->acks = acks_new();
+    s->publishes = publishes_new(s->client, options->v5);
     if (rc == MQTTASYNC_SUCCESS)
         return s;
     err_set(err, "cannot make an MQTT client for %s: Paho refuses (%d: %s)", options->servers[0],
@@ -475,6 +525,7 @@ void session_free(struct session *s)
     if (s->client)
         MQTTAsync_destroy(&s->client);
     set_trying(s, false);
+    publishes_free(s->publishes);
     acks_free(s->acks);
     free(s);
 }

@@ -14,6 +14,7 @@
 #define MQTT_SESSION_H
 
 #include "mqtt/link.h"
+#include "mqtt/publish.h"
 #include "mqtt/subs.h"
 
 /* What the broker said of a new connection. */
@@ -57,11 +58,19 @@ MUST_CHECK bool session_request(struct session *session, const struct subs_reque
                                 struct err *err);
 
 /* Whether messages are handed over or left to the broker, which sends them again on the next
- * connection. Any thread, Paho's included. */
+ * connection; while they are left to it, none is published either. Any thread, Paho's included. */
 void session_ignore(struct session *session, bool ignore);
 
 /* For good: no event comes after this has returned, whatever Paho still does. */
 void session_silence(struct session *session);
+
+/* Publishing: see publish.h. */
+MUST_CHECK enum publish_taken session_publish(struct session *session,
+                                              const struct mqtt_message *message,
+                                              mqtt_published_fn done, void *ctx);
+unsigned session_publish_room(struct session *session);
+void session_publish_tell_hopeless(struct session *session);
+void session_publish_end(struct session *session);
 
 /* Acknowledgements: see ack.h. Any thread but Paho's; session_forget any. */
 MUST_CHECK bool session_release(struct session *session, uint64_t ticket);
