@@ -1,5 +1,7 @@
-/* cmqgw explain: reads a message from the command line and shows what would become of it. */
+/* cmqgw explain: reads a message from the command line and shows what would become of it: one that
+ * a device publishes, or one that comes from a CMQ queue. */
 #include "base/clock.h"
+#include "cmq/limits.h"
 #include "gateway/command.h"
 #include "gateway/explain_print.h"
 
@@ -10,6 +12,8 @@ struct request {
     struct mqtt_message message;
     struct mqtt_user_property user[MQTT_MAX_USER_PROPERTIES];
     const char *file;
+    const char *queue;    /* from CMQ: the message's payload is the body; NULL: from MQTT */
+    bool of_mqtt, of_cmq; /* an option was given that is only for the one */
     struct buf payload;
 };
 
@@ -32,6 +36,47 @@ static bool add_user(const struct command_line *line, struct request *r, const c
     return true;
 }
 
+static bool take_option(struct command_line *line, struct request *r, int c)
+{
+    uint64_t qos;
+    switch (c) {
+    case 'p':
+    case 'P':
+        r->message.payload = span_of(optarg);
+        break;
+    case 'f':
+    case 'F':
+        r->file = optarg;
+        break;
+    case 'q':
+        if (!command_number(line, "--qos", optarg, 0, 2, &qos))
+            return false;
+        r->message.qos = (int)qos;
+        break;
+    case 'r':
+        r->message.retain = true;
+        break;
+    case 'u':
+        if (!add_user(line, r, optarg))
+            return false;
+        break;
+    case 't':
+        r->message.content_type = span_of(optarg);
+        break;
+    case 'Q':
+        r->queue = optarg;
+        break;
+    default:
+        return false;
+    }
+    if (strchr("PF", c)) {
+        r->of_cmq = true;
+    } else if (c != 'Q') {
+        r->of_mqtt = true;
+    }
+    return true;
+}
+
 static bool read_options(struct command_line *line, struct request *r)
 {
     static const struct option options[] = {COMMAND_OPTIONS,
@@ -41,53 +86,84 @@ static bool read_options(struct command_line *line, struct request *r)
                                             {"retain", no_argument, NULL, 'r'},
                                             {"user", required_argument, NULL, 'u'},
                                             {"content-type", required_argument, NULL, 't'},
+                                            {"queue", required_argument, NULL, 'Q'},
+                                            {"body", required_argument, NULL, 'P'},
+                                            {"body-file", required_argument, NULL, 'F'},
                                             {0}};
     line->status = COMMAND_USAGE;
     for (int c; (c = command_getopt(line, options)) != -1;) {
-        uint64_t qos;
-        switch (c) {
-        case 'p':
-            r->message.payload = span_of(optarg);
-            break;
-        case 'f':
-            r->file = optarg;
-            break;
-        case 'q':
-            if (!command_number(line, "--qos", optarg, 0, 2, &qos))
-                return false;
-            r->message.qos = (int)qos;
-            break;
-        case 'r':
-            r->message.retain = true;
-            break;
-        case 'u':
-            if (!add_user(line, r, optarg))
-                return false;
-            break;
-        case 't':
-            r->message.content_type = span_of(optarg);
-            break;
-        default:
+        if (!take_option(line, r, c))
             return false;
+    }
+    const char *why;
+    if (r->queue) {
+        if (!command_words(line, 0, 0))
+            return false;
+        if (r->of_mqtt) {
+            command_usage(line, "with --queue, a message has a body and nothing else: --body TEXT "
+                                "or --body-file FILE");
+        } else if (!r->file == !r->message.payload.ptr) {
+            command_usage(line, "--queue wants either --body TEXT or --body-file FILE");
+        } else if (!cmq_name_ok(span_of(r->queue), &why)) {
+            command_usage(line, "QUEUE '%.200s' is not valid: %s", r->queue, why);
+        } else {
+            return true;
         }
+        return false;
     }
     if (!command_words(line, 1, 1))
         return false;
-    if (r->file && r->message.payload.ptr) {
-        command_usage(line, "--payload and --payload-file exclude each other");
-        return false;
-    }
     r->message.topic = span_of(line->argv[optind]);
-    const char *why;
-    if (!topic_name_ok(r->message.topic, &why)) {
+    if (r->of_cmq) {
+        command_usage(line, "--body and --body-file go with --queue");
+    } else if (r->file && r->message.payload.ptr) {
+        command_usage(line, "--payload and --payload-file exclude each other");
+    } else if (!topic_name_ok(r->message.topic, &why)) {
         command_usage(line, "TOPIC '%.200s' is not valid: %s", line->argv[optind], why);
-        return false;
+    } else {
+        return true;
     }
-    return true;
+    return false;
 }
 
-/* Sets *matched; false when it could not be explained, and that has been said. */
-static bool explain(const struct command_line *line, struct request *r, bool *matched)
+/* Whether some rule matches. */
+static bool explain_topic(const struct command_line *line, const struct config *config,
+                          const struct mqtt_message *message)
+{
+    struct explanation *e = explanation_new(config, message);
+    if (line->json) {
+        explain_print_json(stdout, e);
+    } else {
+        explain_print_text(stdout, e);
+    }
+    bool matched = e->match_count > 0;
+    explanation_free(e);
+    return matched;
+}
+
+/* Whether some rule publishes it. */
+static bool explain_queue(const struct command_line *line, const struct config *config,
+                          const struct request *r)
+{
+    struct err err;
+    struct reverse_explanation *e =
+        reverse_explanation_new(config, span_of(r->queue), r->message.payload, &err);
+    if (!e) {
+        command_failed(line, "%s", err.text);
+        return false;
+    }
+    if (line->json) {
+        explain_print_reverse_json(stdout, e);
+    } else {
+        explain_print_reverse_text(stdout, e);
+    }
+    bool published = e->publish_count > 0;
+    reverse_explanation_free(e);
+    return published;
+}
+
+/* False when the answer is none, or there is none and that has been said. */
+static bool explain(const struct command_line *line, struct request *r)
 {
     if (r->file) {
         if (!command_read(line, r->file, &r->payload))
@@ -97,16 +173,9 @@ static bool explain(const struct command_line *line, struct request *r, bool *ma
     struct config *config = command_config_by_hand(line);
     if (!config)
         return false;
-    struct explanation *e = explanation_new(config, &r->message);
-    if (line->json) {
-        explain_print_json(stdout, e);
-    } else {
-        explain_print_text(stdout, e);
-    }
-    *matched = e->match_count > 0;
-    explanation_free(e);
+    bool yes = r->queue ? explain_queue(line, config, r) : explain_topic(line, config, &r->message);
     config_free(config);
-    return command_flush(line);
+    return command_flush(line) && yes;
 }
 
 int cmd_explain(struct command_line *line)
@@ -116,8 +185,7 @@ int cmd_explain(struct command_line *line)
     r.message.user = r.user;
     if (!read_options(line, &r))
         return line->status;
-    bool matched = false;
-    bool done = explain(line, &r, &matched);
+    bool yes = explain(line, &r);
     buf_fini(&r.payload);
-    return done && matched ? COMMAND_OK : COMMAND_NO;
+    return yes ? COMMAND_OK : COMMAND_NO;
 }

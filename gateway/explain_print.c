@@ -3,13 +3,11 @@
 
 #include "gateway/print.h"
 
-enum { SHOWN_BODY_BYTES = 1024, COLUMNS = 80 };
-
-static void text_rule(FILE *out, const char *name, const char *file, int line)
+void explain_print_rule(FILE *out, const char *name, const char *file, int line)
 {
     char place[1024];
     snprintf(place, sizeof(place), "%s:%d", file ? file : "", line);
-    int gap = COLUMNS - (int)strlen(name) - (int)strlen(place);
+    int gap = EXPLAIN_COLUMNS - (int)strlen(name) - (int)strlen(place);
     fprintf(out, "%s%*s%s\n", name, gap > 2 ? gap : 2, "", place);
 }
 
@@ -65,7 +63,7 @@ static void text_delivery(FILE *out, const struct explanation *e, const struct e
     }
     struct span body = d->delivery->body;
     fprintf(out, "\n    body     %zu byte%s\n             ", body.len, body.len == 1 ? "" : "s");
-    print_wrapped(out, body, SHOWN_BODY_BYTES, COLUMNS - 13, 13);
+    print_wrapped(out, body, EXPLAIN_SHOWN_BYTES, EXPLAIN_COLUMNS - 13, 13);
     fputc('\n', out);
     text_reaches(out, e, d);
 }
@@ -73,7 +71,7 @@ static void text_delivery(FILE *out, const struct explanation *e, const struct e
 static void text_match(FILE *out, const struct explanation *e, const struct explain_match *match)
 {
     fputc('\n', out);
-    text_rule(out, match->rule->name, match->rule->file, match->rule->line);
+    explain_print_rule(out, match->rule->name, match->rule->file, match->rule->line);
     fputs("  matches ", out);
     print_text(out, span_of(match->filter->text));
     fputc('\n', out);
@@ -112,16 +110,10 @@ void explain_print_text(FILE *out, const struct explanation *e)
     }
 }
 
-static void json_member(FILE *out, const char *before, const char *key, struct span value)
-{
-    fprintf(out, "%s\"%s\":", before, key);
-    print_json(out, value);
-}
-
 static void json_member_or_null(FILE *out, const char *before, const char *key, struct span value)
 {
     if (value.len) {
-        json_member(out, before, key, value);
+        print_json_member(out, before, key, value);
     } else {
         fprintf(out, "%s\"%s\":null", before, key);
     }
@@ -132,15 +124,15 @@ static void json_reach(FILE *out, const struct explanation *e, const struct expl
     json_member_or_null(out, "{", "subscription", reach->subscription);
     json_member_or_null(out, ",", "queue", reach->queue);
     if (reach->url.len)
-        json_member(out, ",", "url", reach->url);
+        print_json_member(out, ",", "url", reach->url);
     size_t takers = 0;
     for (size_t i = 0; i < e->config->rules->reverse_count; i++) {
         const struct reverse_rule *rule = &e->config->rules->reverse[i];
         if (!explain_takes(rule, reach))
             continue;
         fputs(takers++ ? "," : ",\"reverse\":[", out);
-        json_member(out, "{", "rule", span_of(rule->name));
-        json_member(out, ",", "to", template_text(rule->to));
+        print_json_member(out, "{", "rule", span_of(rule->name));
+        print_json_member(out, ",", "to", template_text(rule->to));
         fputc('}', out);
     }
     fputs(takers ? "]}" : "}", out);
@@ -149,18 +141,18 @@ static void json_reach(FILE *out, const struct explanation *e, const struct expl
 static void json_delivery(FILE *out, const struct explanation *e, const struct explain_delivery *d)
 {
     const struct destination *to = &d->to;
-    json_member(out, "{", to->is_topic ? "topic" : "queue", to->name);
+    print_json_member(out, "{", to->is_topic ? "topic" : "queue", to->name);
     if (to->delay_s)
         fprintf(out, ",\"delay_s\":%u", to->delay_s);
     if (to->has_route)
-        json_member(out, ",", "route", to->route);
+        print_json_member(out, ",", "route", to->route);
     for (size_t i = 0; i < to->tag_count; i++) {
         fputs(i ? "," : ",\"tags\":[", out);
         print_json(out, to->tags[i]);
     }
     if (to->tag_count)
         fputc(']', out);
-    json_member(out, ",", "body", d->delivery->body);
+    print_json_member(out, ",", "body", d->delivery->body);
     fprintf(out, ",\"body_bytes\":%zu,\"reaches\":[", d->delivery->body.len);
     for (size_t i = 0; i < d->reach_count; i++) {
         fputs(i ? "," : "", out);
@@ -171,7 +163,7 @@ static void json_delivery(FILE *out, const struct explanation *e, const struct e
 
 static void json_match(FILE *out, const struct explanation *e, const struct explain_match *match)
 {
-    json_member(out, "{", "rule", span_of(match->rule->name));
+    print_json_member(out, "{", "rule", span_of(match->rule->name));
     fputs(",\"captures\":", out);
     print_captures_json(out, match->filter, &match->captures);
     fputs(",\"deliveries\":[", out);
@@ -184,14 +176,14 @@ static void json_match(FILE *out, const struct explanation *e, const struct expl
 
 static void json_reason(FILE *out, bool first, const char *rule, const char *reason)
 {
-    json_member(out, first ? "{" : ",{", "rule", span_of(rule));
-    json_member(out, ",", "reason", span_of(reason));
+    print_json_member(out, first ? "{" : ",{", "rule", span_of(rule));
+    print_json_member(out, ",", "reason", span_of(reason));
     fputc('}', out);
 }
 
 void explain_print_json(FILE *out, const struct explanation *e)
 {
-    json_member(out, "{", "topic", e->message->topic);
+    print_json_member(out, "{", "topic", e->message->topic);
     fputs(",\"matches\":[", out);
     for (size_t i = 0; i < e->match_count; i++) {
         fputs(i ? "," : "", out);

@@ -3,8 +3,11 @@
 #define GATEWAY_EXPLAIN_PRINT_H
 
 #include "gateway/explain.h"
+#include "gateway/explain_reverse.h"
 
 #include <stdio.h>
+
+enum { EXPLAIN_SHOWN_BYTES = 1024, EXPLAIN_COLUMNS = 80 };
 
 /* Bytes from outside are made safe to look at; long bodies are cut, with a count. */
 void explain_print_text(FILE *out, const struct explanation *explanation);
@@ -18,5 +21,20 @@ void explain_print_text(FILE *out, const struct explanation *explanation);
  * the place has "reverse":[{"rule", "to"}], `to` being the template.
  */
 void explain_print_json(FILE *out, const struct explanation *explanation);
+
+/* The same of what comes from CMQ. */
+void explain_print_reverse_text(FILE *out, const struct reverse_explanation *explanation);
+
+/*
+ * One object in one line: {"queue", "matches":[{"rule", "topic", "payload", "payload_base64",
+ * "payload_bytes", "qos", "retain", "expiry_s" (null: none), "content_type", "response_topic" and
+ * "correlation_base64" when there are such, "user":[{"key", "value"}], "forward":[{"rule",
+ * "dropped"}]}], "skipped":[{"rule", "reason"}], "errors":[{"rule", "reason", "parked"}]}: parked
+ * is a queue, "" for the local store, or null when the message is dropped or left where it is.
+ */
+void explain_print_reverse_json(FILE *out, const struct reverse_explanation *explanation);
+
+/* A line with a rule's name and, to the right, its place. */
+void explain_print_rule(FILE *out, const char *name, const char *file, int line);
 
 #endif

@@ -33,12 +33,13 @@ static const struct command commands[] = {
     },
     {
         .name = "explain",
-        .usage = "TOPIC [options]",
-        .summary = "what would become of a message published to TOPIC",
+        .usage = "TOPIC [options] | --queue NAME --body TEXT",
+        .summary = "what would become of a message, and why",
         .help =
-            "Tells which forward rules match and why the others do not, what the wildcards stood\n"
-            "for, each delivery with its exact body, the subscriptions and queues that the\n"
-            "declared resources let it reach, and the reverse rules that would take it there.\n"
+            "For a message published to TOPIC: which forward rules match and why the others do\n"
+            "not, what the wildcards stood for, each delivery with its exact body, the\n"
+            "subscriptions and queues that the declared resources let it reach, and the reverse\n"
+            "rules that would take it there.\n"
             "Connects to nothing. In CloudEvents bodies the id and time are examples.\n"
             "\n"
             "  --payload TEXT       the message's payload; empty when not given\n"
@@ -47,10 +48,19 @@ static const struct command commands[] = {
             "  --retain             a retained copy, as sent on subscribing\n"
             "  --user KEY=VALUE     an MQTT 5 user property; may be repeated\n"
             "  --content-type TYPE  the MQTT 5 content type\n"
-            "  --json               one object: topic, matches, skipped, errors\n"
             "\n"
-            "Exit: 0 some rule matches; 1 none does, or the configuration is wrong; 2 TOPIC is\n"
-            "not valid.\n",
+            "With --queue, the way back: which reverse rules read that CMQ queue, the MQTT\n"
+            "message that each would publish, or why and where it would be parked, and the\n"
+            "forward rules that listen to its topic.\n"
+            "\n"
+            "  --queue NAME         the queue\n"
+            "  --body TEXT          the message's body\n"
+            "  --body-file FILE     the same from a file, or from stdin when FILE is -\n"
+            "\n"
+            "  --json               one object: topic or queue, matches, skipped, errors\n"
+            "\n"
+            "Exit: 0 some rule matches, or publishes; 1 none does, or the configuration is wrong;\n"
+            "2 TOPIC or NAME is not valid.\n",
         .run = cmd_explain,
     },
     {

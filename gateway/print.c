@@ -99,6 +99,12 @@ void print_json(FILE *out, struct span s)
     buf_fini(&text);
 }
 
+void print_json_member(FILE *out, const char *before, const char *key, struct span value)
+{
+    fprintf(out, "%s\"%s\":", before, key);
+    print_json(out, value);
+}
+
 void print_captures(FILE *out, const struct filter *filter, const struct topic_captures *captures,
                     int indent)
 {

@@ -31,6 +31,9 @@ int print_cut(FILE *out, struct span s, int columns);
 /* Prints a JSON string, quotes included; bytes that are not UTF-8 as json_escape shows them. */
 void print_json(FILE *out, struct span s);
 
+/* Prints before, "key": and value as a JSON string. */
+void print_json_member(FILE *out, const char *before, const char *key, struct span value);
+
 /*
  * Prints what the wildcards stood for, plain ones by number: a line "NAME = VALUE" each, indented,
  * or a JSON object.

@@ -4,7 +4,7 @@ import json
 import os
 import unittest
 
-from cli import CliTest
+from cli import REVERSE, CliTest
 
 
 class Typing(CliTest):
@@ -54,6 +54,13 @@ class Typing(CliTest):
                 (["explain", "a", "--user", "k"], "--user wants KEY=VALUE, not 'k'"),
                 (["explain", "a", "--payload", "x", "--payload-file", "y"], "exclude each other"),
                 (["explain", "a"] + ["--user", "k=v"] * 65, "at most 64 user properties"),
+                (["explain", "--queue", "q"], "--body TEXT or --body-file FILE"),
+                (["explain", "--queue", "q", "--body", "x", "--body-file", "y"], "wants either"),
+                (["explain", "--queue", "1q", "--body", "x"], "QUEUE '1q' is not valid"),
+                (["explain", "--queue", "q", "--body", "x", "topic"], "one word too many"),
+                (["explain", "--queue", "q", "--payload", "x"], "a body and nothing else"),
+                (["explain", "--queue", "q", "--body", "x", "--retain"], "a body and nothing else"),
+                (["explain", "topic", "--body", "x"], "go with --queue"),
                 (["cmq", "send"], "expected QUEUE [BODY]"),
                 (["cmq", "send", "1q", "x"], "QUEUE '1q' is not valid"),
                 (["cmq", "receive", "q", "--count", "0"], "--count wants a number from 1"),
@@ -121,7 +128,7 @@ class Match(CliTest):
 
     def test_named_wildcards_are_told(self):
         self.cmqgw("match", "--named", "a/+line/+/#rest", "a/7/x/b/c")
-        self.assertEqual(self.out, "match\n  line = 7\n  2    = x\n  rest = b/c\n")
+        self.assertEqual(self.out, "match\n  line = 7\n  1    = x\n  rest = b/c\n")
         self.assertEqual(self.json("match", "--named", "a/+line/#rest", "a/7"),
                          {"match": True, "captures": {"line": "7", "rest": ""}})
         self.assertEqual(self.json("match", "--named", "a/+line", "b", expect=1), {"match": False})
@@ -301,6 +308,50 @@ class Explain(CliTest):
         self.cmqgw("explain", "a/\x1b[31m\n\u202e", "--payload", "\x1b]0;x\x07")
         self.assertNotRegex(self.out, "[\x00-\x09\x0b-\x1f\x7f\u202e]")
         self.assertIn("a/\\x1b[31m\\n\\u202e", self.out)
+
+
+class ExplainQueue(CliTest):
+    """The way back."""
+
+    COMMANDS = {"name": "commands", "from": {"queue": "downlink"}, "to": "cmd/{json:/device}",
+                "payload": "jq:.payload", "expiry": "5m", "dead_letter": "downlink-dead"}
+    BODY = '{"device": "d7", "payload": {"on": true}}'
+
+    def test_a_command_is_followed_to_its_topic(self):
+        self.configure(reverse=(self.COMMANDS, {**REVERSE[0], "name": "pages"}))
+        told = self.json("explain", "--queue", "downlink", "--body", self.BODY)
+        self.assertEqual(told, {
+            "queue": "downlink", "errors": [],
+            "matches": [{"rule": "commands", "topic": "cmd/d7", "payload": '{"on":true}',
+                         "payload_base64": "eyJvbiI6dHJ1ZX0=", "payload_bytes": 11, "qos": 1,
+                         "retain": False, "expiry_s": 300,
+                         "user": [{"key": "cmqgwvia", "value": "edge-1"}], "forward": []}],
+            "skipped": [{"rule": "pages", "reason": "it reads the queue pager"}]})
+        self.assertEqual(self.json("explain", "--queue", "downlink", "--body-file", "-",
+                                   stdin=self.BODY.encode()), told)
+
+    def test_people_get_the_same_in_eighty_columns(self):
+        os.chdir(self.folder)
+        self.configure(reverse=(self.COMMANDS,))
+        self.config = "gateway.cfg"
+        self.cmqgw("explain", "--queue", "downlink", "--body", self.BODY)
+        os.chdir("/")
+        for line in ("queue downlink\n  41 bytes\n", "  -> cmd/d7\n     QoS 1, expires after 300 s",
+                     "    payload  11 bytes\n             {\"on\":true}\n",
+                     "    user     cmqgwvia = edge-1\n"):
+            self.assertIn(line, self.out)
+        self.assertLessEqual(max(map(len, self.out.splitlines())), 80)
+
+    def test_what_would_be_parked_is_exit_1_with_the_reason(self):
+        self.configure(reverse=(self.COMMANDS,))
+        told = self.json("explain", "--queue", "downlink", "--body", "{}", expect=1)
+        self.assertEqual(told["matches"], [])
+        self.assertEqual(told["errors"][0]["parked"], "downlink-dead")
+        self.assertRegex(told["errors"][0]["reason"], "^template_missing: ")
+        self.cmqgw("explain", "--queue", "downlink", "--body", "{}", expect=1)
+        self.assertIn("    parked in the queue downlink-dead\n", self.out)
+        self.cmqgw("explain", "--queue", "nobodys", "--body", "x", expect=1)
+        self.assertIn("no reverse rule reads this queue", self.out)
 
 
 if __name__ == "__main__":
