@@ -3,7 +3,7 @@
 #include "gateway/dead_letters.h"
 #include "gateway/print.h"
 #include "gateway/state.h"
-#include "mapping/origin.h"
+#include "mapping/jsonview.h"
 
 #include <inttypes.h>
 
@@ -42,13 +42,10 @@ static void json_letter(const struct dead_letter *letter)
 /* What show and export add, to the end. An origin that was damaged is left out. */
 static void json_rest(const struct dead_letter *letter)
 {
-    struct mqtt_message message;
-    struct origin *origin;
+    struct jsonview origin;
     json_time("died", letter->died_ms);
-    if (origin_read(letter->origin, letter->body, &message, &origin)) {
-        printf(",\"origin\":%.*s", SPAN_ARG(letter->origin));
-        origin_free(origin);
-    }
+    if (jsonview_parse(letter->origin, JSONVIEW_MAX_DEPTH, &origin))
+        printf(",\"origin\":%.*s", SPAN_ARG(origin.text));
     print_json_body(stdout, letter->body);
     puts("}");
 }
@@ -211,8 +208,8 @@ const struct command dead_letters_commands[] = {
         .summary = "all that is known of one, with its body",
         .help =
             "  --json  one object, as of list, with died, origin (the original message's topic\n"
-            "          and properties, when it was never planned), body_base64, and body when\n"
-            "          it is UTF-8\n"
+            "          and properties, when it was never planned; queue and msgId of one from\n"
+            "          CMQ), body_base64, and body when it is UTF-8\n"
             "\n"
             "Exit: 0 done; 1 there is none with this ID.\n",
         .run = cmd_show,
@@ -222,8 +219,10 @@ const struct command dead_letters_commands[] = {
         .usage = "[ID...] [--rule R]",
         .summary = "try to deliver again: these, those of a rule, or all",
         .help = "A letter that CMQ refused goes back to where it was bound. One that could not be\n"
-                "mapped is mapped again by what its rule says now. A letter for which that is not\n"
-                "possible stays where it is, and why is said.\n"
+                "mapped is mapped again by what its rule says now. One that came from a CMQ queue\n"
+                "(direction down) is sent back into it, for the reverse rules of today; one that\n"
+                "CMQ pushed can only be exported or dropped. A letter for which there is no way\n"
+                "stays where it is, and why is said.\n"
                 "\n"
                 "  --rule R  only those of rule R\n"
                 "  --json    one object: replayed (how many), kept (an array of {id, reason})\n"

@@ -1,6 +1,8 @@
 /* replay: plans a dead letter again and exchanges it for what came of it. */
 #include "gateway/replay.h"
 
+#include "mapping/destination.h"
+#include "mapping/jsonview.h"
 #include "mapping/origin.h"
 #include "mapping/plan.h"
 
@@ -57,10 +59,6 @@ static bool plan_again(struct attempt *attempt, const struct ruleset *rules,
     const struct forward_rule *rule = find_rule(rules, letter->rule);
     struct mqtt_message message;
     struct origin *origin;
-    if (letter->direction != DEAD_UP) {
-        return err_set(attempt->err, "it came from CMQ and was never planned: only messages from "
-                                     "MQTT can be planned again");
-    }
     if (!rule) {
         return err_set(attempt->err, "there is no forward rule %.*s any more",
                        SPAN_ARG(letter->rule));
@@ -77,13 +75,73 @@ static bool plan_again(struct attempt *attempt, const struct ruleset *rules,
     return !attempt->failed;
 }
 
+/* Where a parked message came from; its origin is {"queue":...,"msgId":...}. */
+static bool origin_queue(struct span origin, struct buf *store, struct span *queue)
+{
+    struct jsonview root, value;
+    return jsonview_parse(origin, JSONVIEW_MAX_DEPTH, &root) &&
+           jsonview_member(root, span_of("queue"), &value) && jsonview_text(value, store, queue);
+}
+
+static bool somebody_reads(const struct ruleset *rules, struct span queue)
+{
+    for (size_t i = 0; i < rules->reverse_count; i++) {
+        if (rules->reverse[i].queue && span_eq_str(queue, rules->reverse[i].queue))
+            return true;
+    }
+    return false;
+}
+
+/* The message goes back into the queue it came from, where a reverse rule takes it again. */
+static bool send_back(struct attempt *attempt, const struct ruleset *rules,
+                      const struct dead_letter *letter, struct span queue)
+{
+    if (span_starts(queue, "push/")) {
+        return err_set(attempt->err, "CMQ pushed it, so there is no queue to put it back into: it "
+                                     "can only be exported or dropped");
+    }
+    if (!somebody_reads(rules, queue)) {
+        return err_set(attempt->err, "no reverse rule reads the queue %.*s any more",
+                       SPAN_ARG(queue));
+    }
+    uint64_t id;
+    if (!morgue_reserve_id(attempt->morgue, &id, attempt->err))
+        return false;
+    struct buf to = BUF_INIT(256);
+    CHECK(destination_format(&(struct destination){.name = queue}, &to));
+    struct delivery *delivery = delivery_new(letter->rule, buf_span(&to), letter->body);
+    delivery->id = id;
+    delivery->lane = destination_lane(buf_span(&to), false);
+    delivery->received_ms = letter->received_ms;
+    attempt->deliveries = delivery;
+    buf_fini(&to);
+    return true;
+}
+
+static bool send_back_letter(struct attempt *attempt, const struct ruleset *rules,
+                             const struct dead_letter *letter)
+{
+    struct buf store = BUF_INIT(1024);
+    struct span queue;
+    bool ok = origin_queue(letter->origin, &store, &queue);
+    if (!ok) {
+        (void)err_set(attempt->err, "its origin cannot be read: the state directory is damaged");
+    } else {
+        ok = send_back(attempt, rules, letter, queue);
+    }
+    buf_fini(&store);
+    return ok;
+}
+
 bool replay_letter(struct morgue *morgue, const struct ruleset *rules,
                    const struct dead_letter *letter, int64_t timeout_ms, struct err *err)
 {
     if (letter->destination.len)
         return morgue_replay(morgue, letter->id, timeout_ms, err);
     struct attempt attempt = {.morgue = morgue, .err = err};
-    if (plan_again(&attempt, rules, letter))
+    bool ok = letter->direction == DEAD_UP ? plan_again(&attempt, rules, letter)
+                                           : send_back_letter(&attempt, rules, letter);
+    if (ok)
         return morgue_replace(morgue, letter->id, attempt.deliveries, timeout_ms, err);
     struct delivery *delivery, *next;
     LL_FOREACH_SAFE(attempt.deliveries, delivery, next)

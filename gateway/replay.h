@@ -7,9 +7,10 @@
 
 /*
  * A planned letter goes back as it is. One whose planning failed is planned again by what its rule
- * says now, that rule alone. Somebody asked for it, so its age (max_age) no longer counts. Waits up
- * to timeout_ms for a running gateway. False and err (why) when it stays: its rule is gone, no
- * longer takes it or fails again, or the spool refuses.
+ * says now, that rule alone. One that came from CMQ is sent back into its queue, where a reverse
+ * rule takes it again; a pushed one has none. Somebody asked for it, so its age (max_age) no longer
+ * counts. Waits up to timeout_ms for a running gateway. False and err (why) when it stays: its rule
+ * is gone, no longer takes it or fails again, or the spool refuses.
  */
 MUST_CHECK bool replay_letter(struct morgue *morgue, const struct ruleset *rules,
                               const struct dead_letter *letter, int64_t timeout_ms,

@@ -24,7 +24,8 @@ static const char settings[] =
     "  { name = \"two\"; from = \"a/#\"; to = { queue = \"other\"; }; body = \"base64\"; },\n"
     "  { name = \"raw\"; from = \"a/+x\"; to = ( { queue = \"q\"; }, { queue = \"{json:/q}\"; } ); "
     "}\n"
-    ");\n";
+    ");\n"
+    "reverse = ( { name = \"commands\"; from = { queue = \"down\"; }; to = \"cmd\"; } );\n";
 
 struct bench {
     char dir[64];
@@ -274,23 +275,72 @@ static void a_letter_that_cannot_be_planned_stays_and_says_why(void **state)
 {
     static const struct {
         const char *rule, *topic, *payload;
-        enum dead_direction direction;
         const char *why;
     } rows[] = {
-        {"gone", "a/b", "x", DEAD_UP, "there is no forward rule gone any more"},
-        {"one", "b/b", "x", DEAD_UP, "rule one does not take it any more"},
-        {"raw", "a/b", "@x", DEAD_UP, "rule raw fails again: raw_at: "},
-        {"raw", "a/b", "{}", DEAD_UP, "rule raw fails again: template_missing: "},
-        {"one", "a/b", "x", DEAD_DOWN, "it came from CMQ"},
+        {"gone", "a/b", "x", "there is no forward rule gone any more"},
+        {"one", "b/b", "x", "rule one does not take it any more"},
+        {"raw", "a/b", "@x", "rule raw fails again: raw_at: "},
+        {"raw", "a/b", "{}", "rule raw fails again: template_missing: "},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct bench *b = *state;
         struct err err;
         struct dead_letter *letter = unplanned(rows[i].rule, rows[i].topic, rows[i].payload);
-        letter->direction = rows[i].direction;
         letter = park(b, letter);
         assert_false(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
         assert_int_equal(strncmp(err.text, rows[i].why, strlen(rows[i].why)), 0);
+        assert_int_equal(letters_left(b), i + 1);
+        free(letter);
+        find_deliveries(b);
+        assert_null(b->found);
+    }
+}
+
+/* What the downlink parks. */
+static struct dead_letter *from_cmq(const char *origin)
+{
+    struct dead_letter *letter = dead_letter_new(span_of("gone"), span_of("code: text"),
+                                                 span_of(""), span_of(origin), span_of("{bad"));
+    letter->direction = DEAD_DOWN;
+    letter->received_ms = letter->died_ms = 1700000000000;
+    return letter;
+}
+
+static void a_letter_from_cmq_goes_back_into_its_queue(void **state)
+{
+    struct bench *b = *state;
+    struct err err;
+    struct dead_letter *letter = park(b, from_cmq("{\"queue\":\"down\",\"msgId\":\"7\"}"));
+    assert_int_equal(letter->direction, DEAD_DOWN);
+    assert_true(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+    assert_int_equal(letters_left(b), 0);
+    free(letter);
+    find_deliveries(b);
+    assert_non_null(b->found);
+    assert_null(b->found->next);
+    assert_span(b->found->destination, "queue down");
+    assert_span(b->found->body, "{bad");
+    assert_int_equal(b->found->expires_ms, 0);
+    assert_true(b->found->id > 0);
+}
+
+static void a_letter_from_cmq_without_a_queue_to_go_to_stays_and_says_why(void **state)
+{
+    static const struct {
+        const char *origin, *why;
+    } rows[] = {
+        {"{\"queue\":\"other\",\"msgId\":\"7\"}", "no reverse rule reads the queue other any more"},
+        {"{\"queue\":\"push/hook\",\"msgId\":\"7\"}", "can only be exported or dropped"},
+        {"{\"queue\":7}", "its origin cannot be read"},
+        {"{\"msgId\":\"7\"}", "its origin cannot be read"},
+        {"{\"queue", "its origin cannot be read"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bench *b = *state;
+        struct err err;
+        struct dead_letter *letter = park(b, from_cmq(rows[i].origin));
+        assert_false(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+        assert_non_null(strstr(err.text, rows[i].why));
         assert_int_equal(letters_left(b), i + 1);
         free(letter);
         find_deliveries(b);
@@ -332,6 +382,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_letter_that_cannot_be_planned_stays_and_says_why, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_letter_from_cmq_goes_back_into_its_queue, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_letter_from_cmq_without_a_queue_to_go_to_stays_and_says_why, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_letter_whose_origin_is_damaged_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_letter_that_somebody_else_took_is_not_taken_twice, set_up,
                                         tear_down),
