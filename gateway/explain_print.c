@@ -11,6 +11,17 @@ void explain_print_rule(FILE *out, const char *name, const char *file, int line)
     fprintf(out, "%s%*s%s\n", name, gap > 2 ? gap : 2, "", place);
 }
 
+void explain_print_reason(FILE *out, const char *rule, const char *reason)
+{
+    int indent = fprintf(out, "  %s: ", rule);
+    if (indent > EXPLAIN_COLUMNS / 2) { /* a long name has the line to itself */
+        indent = 4;
+        fprintf(out, "\n%*s", indent, "");
+    }
+    print_wrapped(out, span_of(reason), SIZE_MAX, EXPLAIN_COLUMNS - indent, indent);
+    fputc('\n', out);
+}
+
 static void text_reach(FILE *out, const struct explanation *e, const struct explain_reach *reach,
                        const char *first)
 {
@@ -95,18 +106,14 @@ void explain_print_text(FILE *out, const struct explanation *e)
     if (e->skipped_count)
         fputs("\nskipped\n", out);
     for (size_t i = 0; i < e->skipped_count; i++) {
-        fprintf(out, "  %s: ", e->skipped[i].rule->name);
-        print_text(out, span_of(e->skipped[i].reason));
-        fputc('\n', out);
+        explain_print_reason(out, e->skipped[i].rule->name, e->skipped[i].reason);
     }
     if (e->error_count)
         fputs("\ncannot be delivered; would be a dead letter\n", out);
     for (size_t i = 0; i < e->match_count; i++) {
         if (!e->matches[i].error)
             continue;
-        fprintf(out, "  %s: ", e->matches[i].rule->name);
-        print_text(out, span_of(e->matches[i].error));
-        fputc('\n', out);
+        explain_print_reason(out, e->matches[i].rule->name, e->matches[i].error);
     }
 }
 

@@ -37,4 +37,7 @@ void explain_print_reverse_json(FILE *out, const struct reverse_explanation *exp
 /* A line with a rule's name and, to the right, its place. */
 void explain_print_rule(FILE *out, const char *name, const char *file, int line);
 
+/* "RULE: REASON", indented, in as many lines as it takes. */
+void explain_print_reason(FILE *out, const char *rule, const char *reason);
+
 #endif

@@ -19,7 +19,7 @@ static void text_message(FILE *out, const struct mqtt_message *m)
 {
     fputs("  -> ", out);
     print_text(out, m->topic);
-    fprintf(out, "\n     QoS %d%s", m->qos, m->retain ? ", retained" : "");
+    fprintf(out, "\n    QoS %d%s", m->qos, m->retain ? ", retained" : "");
     if (m->has_expiry)
         fprintf(out, ", expires after %" PRIu32 " s", m->expiry_s);
     fprintf(out, "\n    payload  %zu byte%s\n             ", m->payload.len,
@@ -57,16 +57,15 @@ static void text_taking(FILE *out, const struct explain_taking *t, bool v5)
 
 static void text_refusal(FILE *out, const struct explain_taking *t)
 {
-    fprintf(out, "  %s: ", t->rule->name);
-    print_text(out, span_of(t->err.text));
+    explain_print_reason(out, t->rule->name, t->err.text);
     if (t->result == REVERSE_LOOP) {
-        fputs("\n    dropped and counted\n", out);
+        fputs("    dropped and counted\n", out);
     } else if (t->result == REVERSE_AGAIN) {
-        fputs("\n    left in the queue, to be tried again\n", out);
+        fputs("    left in the queue, to be tried again\n", out);
     } else if (t->rule->dead_letter[0]) {
-        fprintf(out, "\n    parked in the queue %s\n", t->rule->dead_letter);
+        fprintf(out, "    parked in the queue %s\n", t->rule->dead_letter);
     } else {
-        fputs("\n    parked here, as a dead letter\n", out);
+        fputs("    parked here, as a dead letter\n", out);
     }
 }
 

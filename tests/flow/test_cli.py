@@ -336,7 +336,7 @@ class ExplainQueue(CliTest):
         self.config = "gateway.cfg"
         self.cmqgw("explain", "--queue", "downlink", "--body", self.BODY)
         os.chdir("/")
-        for line in ("queue downlink\n  41 bytes\n", "  -> cmd/d7\n     QoS 1, expires after 300 s",
+        for line in ("queue downlink\n  41 bytes\n", "  -> cmd/d7\n    QoS 1, expires after 300 s",
                      "    payload  11 bytes\n             {\"on\":true}\n",
                      "    user     cmqgwvia = edge-1\n"):
             self.assertIn(line, self.out)
