@@ -283,14 +283,18 @@ static size_t send_run(const struct acks *acks, const struct owed *run, size_t c
     return sent;
 }
 
-bool acks_flush(struct acks *acks)
+/* wait: for Paho's mutex; else gives up when it is taken. */
+static bool flush(struct acks *acks, bool wait)
 {
     struct owed run[ACK_RUN];
     size_t count;
     size_t sent;
     do {
         uint64_t first;
-        pthread_mutex_lock(mqttasync_mutex);
+        if (wait)
+            pthread_mutex_lock(mqttasync_mutex);
+        else if (pthread_mutex_trylock(mqttasync_mutex) != 0)
+            return false;
         count = next_run(acks, run, &first);
         sent = count ? send_run(acks, run, count) : 0;
         pthread_mutex_lock(&acks->lock);
@@ -302,6 +306,11 @@ bool acks_flush(struct acks *acks)
     return sent == count;
 }
 
+bool acks_flush(struct acks *acks)
+{
+    return flush(acks, true);
+}
+
 bool acks_release(struct acks *acks, uint64_t ticket)
 {
     pthread_mutex_lock(&acks->lock);
@@ -309,7 +318,7 @@ bool acks_release(struct acks *acks, uint64_t ticket)
         acks->released = ticket;
     bool any = acks->first <= acks->released && acks->first < acks->next_ticket;
     pthread_mutex_unlock(&acks->lock);
-    return !any || acks_flush(acks);
+    return !any || flush(acks, false);
 }
 
 #else /* the fallback: Paho acknowledges by itself when the callback returns */

@@ -53,12 +53,15 @@ void acks_free(struct acks *acks);
 struct ack_taken acks_take(struct acks *acks, int id, int qos, bool dup);
 
 /*
- * Sends what is owed up to and including ticket. Any thread but Paho's. False when the socket is
- * busy with an earlier write: then acks_flush must be tried again shortly.
+ * Sends what is owed up to and including ticket. Any thread but Paho's; never waits. False when the
+ * socket is busy with an earlier write or Paho is busy: then acks_flush must be tried shortly, by a
+ * thread that may wait for Paho. (The spool's writer may not: the message callback, which runs with
+ * Paho's mutex held, may be waiting for the writer to make room.)
  */
 MUST_CHECK bool acks_release(struct acks *acks, uint64_t ticket);
 
-/* Sends what was released and not sent yet. Threads and result as acks_release. */
+/* Sends what was released and not sent yet; waits for Paho's mutex. False when the socket is busy.
+ * Any thread but Paho's. */
 MUST_CHECK bool acks_flush(struct acks *acks);
 
 /* What the broker said in the PUBACK, PUBREC or PUBCOMP that Paho is handling: 0 under 3.1.1, -1

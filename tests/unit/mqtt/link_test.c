@@ -90,7 +90,7 @@ static void a_refusal_says_what_to_do(void **state)
          "broker refused the connection: bad user name or password (MQTT 5 reason 0x86): check "
          "mqtt.username and mqtt.password"},
         {false, 4, "bad user name or password (MQTT 3.1.1 return code 0x04): check mqtt.username"},
-        {true, 0x87, "not authorized (MQTT 5 reason 0x87): allow this user"},
+        {true, 0x87, "not authorized (MQTT 5 reason 0x87): check mqtt.username"},
         {true, 0xbb, "unknown reason (MQTT 5 reason 0xBB)"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
