@@ -282,9 +282,10 @@ static bool start_daemon(struct http_listener *listener, const struct http_optio
         (size_t)HTTP_MAX_HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, listener,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
-    if (!listener->daemon)
+    if (!listener->daemon) {
         return err_set(err, "cannot serve \"%s\": libmicrohttpd does not start (%s)",
                        options->listen, strerror(errno));
+    }
     return true;
 }
 

@@ -94,6 +94,7 @@ static void resume_answered(struct http_listener *listener)
     pthread_mutex_unlock(&listener->mutex);
     LL_FOREACH2(list, request, next_answered)
     {
+        CHECK(listener->waiting);
         DL_DELETE(listener->waiting, request);
         MHD_resume_connection(request->mhd);
     }

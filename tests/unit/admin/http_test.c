@@ -1,138 +1,10 @@
-/* The listener over real sockets: answers at once and later, bounds, bad clients, stopping. */
-#include "admin/http.h"
+/* The listener over real sockets: answers at once and later, bounds, stopping. */
+#include "tests/unit/admin/http_server.h"
 
-#include "tests/unit/admin/http_client.h"
-
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
-#include <cmocka.h>
-
-enum { MAX_HELD = 1200, MANY = 1000, MAX_BODY = 100000, LONG_MS = CLIENT_DEADLINE_MS };
-
-/*
- * A server: /echo answers with the body, /large with what nobody reads at once, /ask with what it
- * was asked; /later/TEXT is kept until somebody answers; /unwanted wants no body.
- */
-struct server {
-    struct http_listener *listener;
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t changed;
-    struct http_request *held[MAX_HELD];
-    size_t held_count;
-    unsigned handled;
-};
-
-static char large[8 << 20];
-
-static struct span or_none(struct span text)
-{
-    return text.ptr ? text : span_of("(none)");
-}
-
-static void answer_ask(struct http_request *request)
-{
-    struct buf text = BUF_INIT(4096);
-    CHECK(buf_printf(&text, "%s %s q=", http_method(request), http_path(request)));
-    CHECK(buf_add(&text, or_none(http_query(request, "q"))) && buf_add_str(&text, " x=") &&
-          buf_add(&text, or_none(http_header(request, "x-test"))));
-    http_reply_header(request, "Retry-After", "7");
-    http_reply_header(request, "Cache-Control", "no-store");
-    http_reply(request, 202, "text/plain", buf_span(&text));
-    buf_fini(&text);
-}
-
-static void handle(void *ctx, struct http_request *request)
-{
-    struct server *server = ctx;
-    struct span path = span_of(http_path(request));
-    pthread_mutex_lock(&server->mutex);
-    server->handled++;
-    bool later = span_starts(path, "/later");
-    if (later) {
-        CHECK(server->held_count < MAX_HELD);
-        server->held[server->held_count++] = request;
-    }
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->mutex);
-    if (later)
-        return;
-    if (span_eq_str(path, "/large"))
-        http_reply(request, 200, NULL, span_make(large, sizeof large));
-    else if (span_eq_str(path, "/echo") || span_eq_str(path, "/unwanted"))
-        http_reply(request, 200, NULL, http_body(request));
-    else
-        answer_ask(request);
-}
-
-static bool wants_body(void *ctx, const struct http_request *request)
-{
-    (void)ctx;
-    return strcmp(http_path(request), "/unwanted") != 0;
-}
-
-static const struct http_options usual = {
-    .name = "http-test",
-    .listen = "127.0.0.1:0",
-    .max_body_bytes = MAX_BODY,
-    .max_bodies_bytes = 4 * MAX_BODY,
-    .max_connections = MAX_HELD,
-    .timeout_ms = LONG_MS,
-    .wants_body = wants_body,
-};
-
-static uint16_t server_start(struct server *server, const struct http_options *options)
-{
-    struct err err = {.text = ""};
-    memset(server, 0, sizeof *server);
-    CHECK(pthread_mutex_init(&server->mutex, NULL) == 0);
-    CHECK(pthread_cond_init(&server->changed, NULL) == 0);
-    server->listener = http_listener_new(options, handle, server, &err);
-    assert_string_equal(err.text, "");
-    assert_non_null(server->listener);
-    return http_listener_port(server->listener);
-}
-
-static void server_free(struct server *server)
-{
-    http_listener_free(server->listener);
-    pthread_cond_destroy(&server->changed);
-    pthread_mutex_destroy(&server->mutex);
-}
-
-/* Waits until count requests are held, and gives them. */
-static void server_take(struct server *server, size_t count, struct http_request **out)
-{
-    struct timespec deadline = clock_deadline(CLIENT_DEADLINE_MS);
-    pthread_mutex_lock(&server->mutex);
-    while (server->held_count < count)
-        CHECK(pthread_cond_clockwait(&server->changed, &server->mutex, CLOCK_MONOTONIC,
-                                     &deadline) == 0);
-    CHECK(server->held_count == count);
-    memcpy(out, server->held, count * sizeof *out);
-    server->held_count = 0;
-    pthread_mutex_unlock(&server->mutex);
-}
-
-static unsigned server_handled(struct server *server)
-{
-    pthread_mutex_lock(&server->mutex);
-    unsigned handled = server->handled;
-    pthread_mutex_unlock(&server->mutex);
-    return handled;
-}
-
-static void expect_reply(struct client *client, unsigned status, const char *body)
-{
-    struct client_reply reply = client_read(client);
-    assert_int_equal(reply.status, status);
-    assert_string_equal(buf_str(&reply.body), body);
-    client_reply_fini(&reply);
-}
+enum { MANY = 1000 };
 
 static void a_request_is_answered_at_once_with_its_headers(void **state)
 {
@@ -254,58 +126,6 @@ static void a_thousand_answers_come_later_from_other_threads(void **state)
     server_free(&server);
 }
 
-static void a_client_that_is_gone_before_its_answer_does_no_harm(void **state)
-{
-    static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    struct server server;
-    struct client client;
-    struct http_request *held;
-    (void)state;
-    uint16_t port = server_start(&server, &usual);
-    for (int with_reset = 0; with_reset < 2; with_reset++) {
-        client_open(&client, port);
-        assert_true(client_ask(&client, "POST", "/later", "", span_of("x")));
-        server_take(&server, 1, &held);
-        if (with_reset)
-            CHECK(setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
-        client_close(&client);
-        http_reply(held, 200, NULL, span_make(large, sizeof large));
-    }
-    client_open(&client, port);
-    assert_true(client_ask(&client, "POST", "/echo", "", span_of("still here")));
-    expect_reply(&client, 200, "still here");
-    client_close(&client);
-    server_free(&server);
-}
-
-static void a_client_that_is_gone_in_the_midst_of_its_body_is_forgotten(void **state)
-{
-    struct http_options options = usual;
-    struct server server;
-    struct client client;
-    struct span all = span_make(large, MAX_BODY);
-    unsigned status = 0;
-    (void)state;
-    options.max_bodies_bytes = MAX_BODY; /* so that a body that was not forgotten is in the way */
-    options.timeout_ms = 500;
-    uint16_t port = server_start(&server, &options);
-    client_open(&client, port);
-    assert_true(client_ask(&client, "POST", "/echo", "Content-Length: 100000\r\n", span_of("")));
-    assert_true(client_send(&client, span_slice(all, 0, MAX_BODY - 1)));
-    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
-    assert_true(client_closed(&client));
-    client_close(&client);
-    assert_int_equal(server_handled(&server), 0);
-    while (status == 0) { /* on a busy machine half a second may be too short */
-        client_open(&client, port);
-        (void)client_ask(&client, "POST", "/echo", "", all);
-        status = client_status(&client);
-        client_close(&client);
-    }
-    assert_int_equal(status, 200);
-    server_free(&server);
-}
-
 static void a_body_over_its_bound_is_refused_and_the_connection_lives_on(void **state)
 {
     struct server server;
@@ -369,143 +189,6 @@ static void a_body_that_nobody_wants_is_not_kept_whatever_its_size(void **state)
     assert_true(client_ask(&client, "POST", "/unwanted", "", span_make(large, sizeof large)));
     expect_reply(&client, 200, "");
     client_close(&client);
-    server_free(&server);
-}
-
-/* Whatever the client does, it is cut off; nothing of it reaches the handler. */
-static void slow_clients_are_cut_off(void **state)
-{
-    static const char *const beginnings[] = {
-        "",
-        "P",
-        "POST /echo HTTP/1.1\r\nHost: a\r\nX-Lo",
-        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf ",
-        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha",
-    };
-    struct http_options options = usual;
-    struct server server;
-    struct client client;
-    (void)state;
-    options.timeout_ms = 30;
-    uint16_t port = server_start(&server, &options);
-    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
-        client_open(&client, port);
-        client_send(&client, span_of(beginnings[i]));
-        assert_true(client_closed(&client));
-        client_close(&client);
-    }
-    assert_int_equal(server_handled(&server), 0);
-    server_free(&server);
-}
-
-static void a_byte_now_and_then_does_not_keep_a_connection(void **state)
-{
-    struct http_options options = usual;
-    struct server server;
-    struct client client;
-    (void)state;
-    options.timeout_ms = 200;
-    client_open(&client, server_start(&server, &options));
-    struct pollfd readable = {.fd = client.fd, .events = POLLIN};
-    assert_true(client_send(&client, span_of("POST /echo HTTP/1.1\r\nX: ")));
-    int64_t end = clock_mono_ms() + CLIENT_DEADLINE_MS;
-    while (poll(&readable, 1, 20) == 0) { /* more often than the time-out */
-        assert_true(clock_mono_ms() < end);
-        (void)client_send(&client, span_of("x"));
-    }
-    assert_true(client_closed(&client));
-    client_close(&client);
-    server_free(&server);
-}
-
-static void who_does_not_take_the_answer_is_cut_off(void **state)
-{
-    struct http_options options = usual;
-    struct server server;
-    struct client first, second;
-    (void)state;
-    options.timeout_ms = 50;
-    options.max_connections = 1;
-    uint16_t port = server_start(&server, &options);
-    client_open(&first, port);
-    assert_true(client_ask(&first, "GET", "/large", "", span_of("")));
-    client_open(&second, port);
-    assert_true(client_closed(&second)); /* so it had its turn */
-    assert_int_equal(client_status(&first), 0);
-    client_close(&first);
-    client_close(&second);
-    server_free(&server);
-}
-
-static void an_answer_may_take_longer_than_the_time_out_of_clients(void **state)
-{
-    struct http_options options = usual;
-    struct server server;
-    struct client patient, idle;
-    struct http_request *held;
-    (void)state;
-    options.timeout_ms = 1000;
-    uint16_t port = server_start(&server, &options);
-    client_open(&patient, port);
-    assert_true(client_ask(&patient, "GET", "/later", "", span_of("")));
-    server_take(&server, 1, &held);
-    client_open(&idle, port); /* once it is cut off, the other one's time would have been up, too */
-    assert_true(client_closed(&idle));
-    http_reply(held, 200, NULL, span_of("at last"));
-    expect_reply(&patient, 200, "at last");
-    client_close(&idle);
-    client_close(&patient);
-    server_free(&server);
-}
-
-static void what_is_no_http_does_not_reach_the_handler(void **state)
-{
-    static const struct span rows[] = {
-        SPAN_LIT("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n"),
-        SPAN_LIT("\0\0\0\0\r\n\r\n"),
-        SPAN_LIT("GET\r\n\r\n"),
-        SPAN_LIT("GET /ask HTTP/9.9\r\nHost: a\r\n\r\n"),
-        SPAN_LIT("GET /ask HTTP/1.1\r\n\r\n"), /* no host: RFC 9112 s. 3.2 */
-        SPAN_LIT("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
-        SPAN_LIT("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n"),
-        SPAN_LIT("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"),
-        SPAN_LIT("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-    };
-    struct http_options options = usual;
-    struct server server;
-    struct client client;
-    (void)state;
-    options.timeout_ms = 500; /* what looks unfinished is cut off */
-    uint16_t port = server_start(&server, &options);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        client_open(&client, port);
-        assert_true(client_send(&client, rows[i]));
-        unsigned status = client_status(&client);
-        if (status != 0 && (status < 400 || status > 505))
-            fail_msg("row %zu is answered with %u", i, status);
-        client_close(&client);
-    }
-    assert_int_equal(server_handled(&server), 0);
-    server_free(&server);
-}
-
-static void headers_have_a_bound(void **state)
-{
-    struct server server;
-    struct client client;
-    (void)state;
-    uint16_t port = server_start(&server, &usual);
-    char *line = check_alloc(malloc(2 * HTTP_MAX_HEADER_BYTES));
-    memset(line, 'x', 2 * HTTP_MAX_HEADER_BYTES);
-    client_open(&client, port);
-    (void)client_send(&client, span_of("GET /ask HTTP/1.1\r\nHost: a\r\nX: "));
-    (void)client_send(&client, span_make(line, 2 * HTTP_MAX_HEADER_BYTES));
-    (void)client_send(&client, span_of("\r\n\r\n"));
-    unsigned status = client_status(&client);
-    assert_true(status == 0 || status == 431);
-    assert_int_equal(server_handled(&server), 0);
-    client_close(&client);
-    free(line);
     server_free(&server);
 }
 
@@ -617,20 +300,6 @@ static void a_stop_and_answers_at_the_same_time_answer_each_request_once(void **
     server_free(&server);
 }
 
-static void a_stop_does_not_wait_for_who_does_not_take_the_answer(void **state)
-{
-    struct server server;
-    struct client client;
-    (void)state;
-    client_open(&client, server_start(&server, &usual)); /* with a long time-out */
-    assert_true(client_ask(&client, "GET", "/large", "", span_of("")));
-    assert_true(client_more(&client));
-    int64_t begin = clock_mono_ms();
-    server_free(&server);
-    assert_true(clock_mono_ms() - begin < LONG_MS);
-    client_close(&client);
-}
-
 static void where_it_cannot_listen_it_says_so(void **state)
 {
     static const char *const bad[] = {"",        "127.0.0.1",      ":80",
@@ -692,22 +361,13 @@ int main(void)
         cmocka_unit_test(a_body_comes_whole_in_pieces_and_in_chunks),
         cmocka_unit_test(pipelined_requests_are_answered_in_their_order),
         cmocka_unit_test(a_thousand_answers_come_later_from_other_threads),
-        cmocka_unit_test(a_client_that_is_gone_before_its_answer_does_no_harm),
-        cmocka_unit_test(a_client_that_is_gone_in_the_midst_of_its_body_is_forgotten),
         cmocka_unit_test(a_body_over_its_bound_is_refused_and_the_connection_lives_on),
         cmocka_unit_test(bodies_have_a_bound_together_until_they_are_answered),
         cmocka_unit_test(a_body_that_nobody_wants_is_not_kept_whatever_its_size),
-        cmocka_unit_test(slow_clients_are_cut_off),
-        cmocka_unit_test(a_byte_now_and_then_does_not_keep_a_connection),
-        cmocka_unit_test(who_does_not_take_the_answer_is_cut_off),
-        cmocka_unit_test(an_answer_may_take_longer_than_the_time_out_of_clients),
-        cmocka_unit_test(what_is_no_http_does_not_reach_the_handler),
-        cmocka_unit_test(headers_have_a_bound),
         cmocka_unit_test(connections_over_the_bound_wait_for_one_to_end),
         cmocka_unit_test(one_address_has_only_so_many_connections),
         cmocka_unit_test(a_stop_answers_what_is_owed_and_late_answers_are_safe),
         cmocka_unit_test(a_stop_and_answers_at_the_same_time_answer_each_request_once),
-        cmocka_unit_test(a_stop_does_not_wait_for_who_does_not_take_the_answer),
         cmocka_unit_test(where_it_cannot_listen_it_says_so),
         cmocka_unit_test(it_listens_by_name_and_on_ipv6),
     };
