@@ -34,6 +34,13 @@ static const char *const names[COUNTER_COUNT] = {
     [COUNTER_DROPPED_LOOP] = "dropped_loop",
     [COUNTER_DROPPED_QOS0] = "dropped_qos0",
     [COUNTER_REFUSED] = "refused",
+    [COUNTER_POLLS] = "polls",
+    [COUNTER_TAKEN] = "taken",
+    [COUNTER_PUBLISHED] = "published",
+    [COUNTER_PARKED] = "parked",
+    [COUNTER_RECOGNISED] = "recognised",
+    [COUNTER_TOO_LATE] = "too_late",
+    [COUNTER_DELETED] = "deleted",
 };
 
 struct counters *counters_new(void)

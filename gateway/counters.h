@@ -27,6 +27,13 @@ enum counter {
     COUNTER_DROPPED_LOOP,      /* messages that came through this gateway before */
     COUNTER_DROPPED_QOS0,      /* QoS 0 messages that came while the spool could not take them */
     COUNTER_REFUSED,           /* QoS 1 and 2 messages left with the broker for the same reason */
+    COUNTER_POLLS,             /* requests for messages of CMQ queues */
+    COUNTER_TAKEN,             /* CMQ messages that they brought, or that were pushed */
+    COUNTER_PUBLISHED,         /* of those, acknowledged by the broker */
+    COUNTER_PARKED,     /* of those, set aside: in a CMQ queue, or here and counted as dead */
+    COUNTER_RECOGNISED, /* came again after they were published: deleted, not published */
+    COUNTER_TOO_LATE,   /* left to CMQ: about to become visible again before their turn */
+    COUNTER_DELETED,    /* deleted from CMQ */
     COUNTER_COUNT
 };
 

@@ -5,7 +5,9 @@
 #include "base/log.h"
 #include "config/secret.h"
 #include "gateway/account.h"
+#include "gateway/downlink.h"
 #include "gateway/lanes.h"
+#include "gateway/push.h"
 #include "gateway/subscriptions.h"
 #include "gateway/uplink.h"
 
@@ -22,11 +24,76 @@ struct gateway {
     struct pump *pump;
     struct cmq_client *client;
     struct lanes *lanes;
+    struct downlink *downlink;
+    struct push *push;  /* NULL: push.listen is not set */
+    struct jq_host *jq; /* NULL: no rule has a program */
     struct mqtt_link *link;
     struct subscriptions subscriptions;
     bool spool_started, pump_started, link_started;
     char *last_figures;
 };
+
+/* ---- who is told what ---- */
+
+static void on_message(void *ctx, const struct mqtt_message *message, uint64_t ticket)
+{
+    struct gateway *g = ctx;
+    uplink_message(g->uplink, message, ticket);
+}
+
+static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_present,
+                          const char *why)
+{
+    static const char *const events[] = {"mqtt.connecting", "mqtt.connected", "mqtt.away"};
+    struct gateway *g = ctx;
+    log_write(state == MQTT_LINK_CONNECTED ? LOG_INFO : LOG_WARN, events[state],
+              LOG_FIELDS(LOG_NUM("session_present", session_present)), "%s", why);
+    downlink_online(g->downlink, state == MQTT_LINK_CONNECTED);
+}
+
+static void on_subscription_refused(void *ctx, const char *filter, const char *why)
+{
+    (void)ctx;
+    log_write(LOG_ERROR, "mqtt.subscription_refused", LOG_FIELDS(LOG_STR("filter", filter)),
+              "the broker refused the subscription %s: %s; messages of its rules do not come",
+              filter, why);
+}
+
+static void on_committed(void *ctx, struct delivery *deliveries, uint64_t through_ticket)
+{
+    struct gateway *g = ctx;
+    uplink_committed(g->uplink, deliveries, through_ticket);
+}
+
+static void on_refilled(void *ctx, uint64_t lane, struct delivery *deliveries, bool more)
+{
+    struct gateway *g = ctx;
+    lanes_refilled(g->lanes, lane, deliveries, more);
+}
+
+static void on_appeared(void *ctx, uint64_t lane)
+{
+    struct gateway *g = ctx;
+    lanes_appeared(g->lanes, lane);
+}
+
+static void on_refused(void *ctx, uint64_t entries, uint64_t unticketed)
+{
+    struct gateway *g = ctx;
+    uplink_refused(g->uplink, entries, unticketed);
+}
+
+static void on_noted(void *ctx, void *cookie, bool committed)
+{
+    (void)ctx;
+    downlink_noted(cookie, committed);
+}
+
+static void on_spool_state(void *ctx, enum spool_state state, const char *why)
+{
+    struct gateway *g = ctx;
+    uplink_spool_state(g->uplink, state, why);
+}
 
 /* ---- secrets: resolved each time they are asked for ---- */
 
@@ -54,7 +121,13 @@ static bool build_spool(struct gateway *g, struct err *err)
     struct spool_options options = {.dir = g->config->gateway.state_dir,
                                     .max_bytes = g->config->spool.max_size_bytes,
                                     .sync_power = g->config->spool.sync_power};
-    struct spool_callbacks callbacks = uplink_spool_callbacks(g->uplink);
+    struct spool_callbacks callbacks = {.ctx = g,
+                                        .committed = on_committed,
+                                        .refilled = on_refilled,
+                                        .appeared = on_appeared,
+                                        .refused = on_refused,
+                                        .noted = on_noted,
+                                        .state = on_spool_state};
     g->spool = spool_open(&options, &callbacks, err);
     return g->spool != NULL;
 }
@@ -90,7 +163,10 @@ static bool build_link(struct gateway *g, struct err *err)
                 .key_password_ctx = secrets,
                 .verify = config->mqtt.tls.verify},
     };
-    struct mqtt_link_callbacks callbacks = uplink_link_callbacks(g->uplink);
+    struct mqtt_link_callbacks callbacks = {.ctx = g,
+                                            .message = on_message,
+                                            .state = on_link_state,
+                                            .refused = on_subscription_refused};
     g->link = mqtt_link_new(&options, &callbacks, err);
     return g->link != NULL;
 }
@@ -102,9 +178,36 @@ static void found_lane(void *ctx, uint64_t lane, uint64_t count)
     lanes_appeared(g->lanes, lane);
 }
 
+/* The process for jq programs, while there is no other thread, if any rule has one. */
+static bool build_jq(struct gateway *g, struct err *err)
+{
+    const struct ruleset *rules = g->config->rules;
+    bool needed = false;
+    for (size_t i = 0; i < rules->reverse_count; i++)
+        needed = needed || rules->reverse[i].jq;
+    if (needed)
+        g->jq = jq_host_new(err);
+    return g->jq || !needed;
+}
+
+static bool build_downlink(struct gateway *g, struct err *err)
+{
+    struct downlink_options options = {.rules = g->config->rules,
+                                       .pump = g->pump,
+                                       .client = g->client,
+                                       .spool = g->spool,
+                                       .link = g->link,
+                                       .counters = g->counters,
+                                       .jq = g->jq};
+    g->downlink = downlink_new(&options, err);
+    return g->downlink != NULL;
+}
+
 static bool build(struct gateway *g, struct err *err)
 {
     const struct config *config = g->config;
+    if (!build_jq(g, err))
+        return false;
     g->counters = counters_new();
     g->uplink = uplink_new(config->rules, g->counters);
     if (!build_spool(g, err) || !subscriptions_init(&g->subscriptions, config, g->spool, err) ||
@@ -116,7 +219,7 @@ static bool build(struct gateway *g, struct err *err)
     uplink_join(g->uplink, g->spool, g->link, g->lanes);
     mqtt_link_subscribe(g->link, g->subscriptions.list, g->subscriptions.count,
                         (const char *const *)g->subscriptions.stale, g->subscriptions.stale_count);
-    return spool_each_lane(g->spool, found_lane, g, err);
+    return spool_each_lane(g->spool, found_lane, g, err) && build_downlink(g, err);
 }
 
 static bool start(struct gateway *g, struct err *err)
@@ -128,19 +231,28 @@ static bool start(struct gateway *g, struct err *err)
     if (!g->pump_started)
         return false;
     g->link_started = mqtt_link_start(g->link, err);
-    return g->link_started;
+    if (!g->link_started || !is_set(g->config->push.listen))
+        return g->link_started;
+    struct push_options options = {
+        .listen = g->config->push.listen, .rules = g->config->rules, .downlink = g->downlink};
+    g->push = push_new(&options, err);
+    return g->push != NULL;
 }
 
 /* Stops what runs, then frees everything: nobody is called back any more by then. */
 static void teardown(struct gateway *g)
 {
+    if (g->push)
+        push_stop(g->push);
     if (g->link_started)
         mqtt_link_stop(g->link, 0);
     if (g->pump_started)
         pump_stop(g->pump);
     if (g->spool_started)
         spool_stop(g->spool);
+    push_free(g->push);
     lanes_free(g->lanes);
+    downlink_free(g->downlink);
     mqtt_link_free(g->link);
     cmq_client_free(g->client);
     pump_free(g->pump);
@@ -148,6 +260,7 @@ static void teardown(struct gateway *g)
     uplink_free(g->uplink);
     counters_free(g->counters);
     subscriptions_fini(&g->subscriptions);
+    jq_host_free(g->jq);
     free(g->last_figures);
     free(g);
 }
@@ -164,11 +277,14 @@ struct gateway *gateway_start(const struct config *config, struct err *err)
     spool_stat(g->spool, &stat);
     log_write(LOG_INFO, "gateway.started",
               LOG_FIELDS(LOG_STR("gateway", config->gateway.id),
-                         LOG_NUM("rules", config->rules->forward_count),
+                         LOG_NUM("forward_rules", config->rules->forward_count),
+                         LOG_NUM("reverse_rules", config->rules->reverse_count),
                          LOG_NUM("spooled", stat.deliveries),
                          LOG_NUM("dead_letters", stat.dead_letters)),
-              "%zu forward rules, %zu subscriptions; %" PRIu64 " deliveries wait in the spool",
-              config->rules->forward_count, g->subscriptions.count, stat.deliveries);
+              "%zu forward rules, %zu subscriptions, %zu reverse rules; %" PRIu64
+              " deliveries wait in the spool",
+              config->rules->forward_count, g->subscriptions.count, config->rules->reverse_count,
+              stat.deliveries);
     if (!mqtt_link_withholds())
         log_write(LOG_WARN, "mqtt.no_withholding", NULL,
                   "this build cannot withhold acknowledgements: a message is acknowledged when it "
@@ -191,7 +307,12 @@ void gateway_stop(struct gateway *g, int64_t grace_ms)
     int64_t deadline_ms = clock_mono_ms() + grace_ms;
     log_write(LOG_INFO, "gateway.stopping", LOG_FIELDS(LOG_NUM("grace_ms", grace_ms)),
               "taking nothing more; finishing what is under way");
+    if (g->push)
+        push_stop(g->push);
     uplink_close(g->uplink, grace_ms);
+    downlink_close(g->downlink);
+    while (downlink_busy(g->downlink) > 0 && clock_mono_ms() < deadline_ms)
+        look_again(deadline_ms);
     int64_t left_ms = deadline_ms - clock_mono_ms();
     mqtt_link_stop(g->link, left_ms > 0 ? left_ms : 0);
     g->link_started = false;

@@ -125,7 +125,7 @@ static void plan(struct gathering *g, const struct mqtt_message *message)
              result.retained_skipped > 0 ? COUNTER_DROPPED_RETAINED : COUNTER_DROPPED_NO_RULE);
 }
 
-/* ---- the link's callbacks ---- */
+/* ---- taking a message ---- */
 
 static void not_taken(struct uplink *uplink, const struct mqtt_message *message, uint64_t ticket)
 {
@@ -141,9 +141,8 @@ static void leave(struct uplink *uplink, const char *why)
         mqtt_link_leave(uplink->link, why);
 }
 
-static void on_message(void *ctx, const struct mqtt_message *message, uint64_t ticket)
+void uplink_message(struct uplink *uplink, const struct mqtt_message *message, uint64_t ticket)
 {
-    struct uplink *uplink = ctx;
     if (atomic_load(&uplink->away)) {
         not_taken(uplink, message, ticket);
         return;
@@ -171,32 +170,13 @@ static void on_message(void *ctx, const struct mqtt_message *message, uint64_t t
         uplink->taken = before;
         pthread_mutex_unlock(&uplink->mutex);
     }
-    /* The spool tells its state, and then the gateway leaves the broker: on_spool_state. */
+    /* The spool tells its state, and then the gateway leaves the broker: uplink_spool_state. */
 }
 
-static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_present,
-                          const char *why)
-{
-    (void)ctx;
-    static const char *const events[] = {"mqtt.connecting", "mqtt.connected", "mqtt.away"};
-    enum log_level level = state == MQTT_LINK_CONNECTED ? LOG_INFO : LOG_WARN;
-    log_write(level, events[state], LOG_FIELDS(LOG_NUM("session_present", session_present)), "%s",
-              why);
-}
+/* ---- what the spool says ---- */
 
-static void on_refused(void *ctx, const char *filter, const char *why)
+void uplink_committed(struct uplink *uplink, struct delivery *deliveries, uint64_t through_ticket)
 {
-    (void)ctx;
-    log_write(LOG_ERROR, "mqtt.subscription_refused", LOG_FIELDS(LOG_STR("filter", filter)),
-              "the broker refused the subscription %s: %s; messages of its rules do not come",
-              filter, why);
-}
-
-/* ---- the spool's callbacks ---- */
-
-static void on_committed(void *ctx, struct delivery *deliveries, uint64_t through_ticket)
-{
-    struct uplink *uplink = ctx;
     lanes_add(uplink->lanes, deliveries);
     if (through_ticket == 0)
         return;
@@ -207,21 +187,8 @@ static void on_committed(void *ctx, struct delivery *deliveries, uint64_t throug
     pthread_mutex_unlock(&uplink->mutex);
 }
 
-static void on_refilled(void *ctx, uint64_t lane, struct delivery *deliveries, bool more)
+void uplink_refused(struct uplink *uplink, uint64_t entries, uint64_t unticketed)
 {
-    struct uplink *uplink = ctx;
-    lanes_refilled(uplink->lanes, lane, deliveries, more);
-}
-
-static void on_appeared(void *ctx, uint64_t lane)
-{
-    struct uplink *uplink = ctx;
-    lanes_appeared(uplink->lanes, lane);
-}
-
-static void on_refused_entries(void *ctx, uint64_t entries, uint64_t unticketed)
-{
-    struct uplink *uplink = ctx;
     counters_add(uplink->counters, COUNTER_REFUSED, entries - unticketed);
     counters_add(uplink->counters, COUNTER_DROPPED_QOS0, unticketed);
     log_write(LOG_ERROR, "spool.refused",
@@ -235,9 +202,8 @@ static void on_refused_entries(void *ctx, uint64_t entries, uint64_t unticketed)
     pthread_mutex_unlock(&uplink->mutex);
 }
 
-static void on_spool_state(void *ctx, enum spool_state state, const char *why)
+void uplink_spool_state(struct uplink *uplink, enum spool_state state, const char *why)
 {
-    struct uplink *uplink = ctx;
     static const char *const events[] = {"spool.accepting", "spool.full", "spool.failed"};
     enum log_level level = state == SPOOL_ACCEPTING ? LOG_INFO
                            : state == SPOOL_FULL    ? LOG_WARN
@@ -274,22 +240,6 @@ void uplink_free(struct uplink *uplink)
     free(uplink);
 }
 
-struct mqtt_link_callbacks uplink_link_callbacks(struct uplink *uplink)
-{
-    return (struct mqtt_link_callbacks){
-        .ctx = uplink, .message = on_message, .state = on_link_state, .refused = on_refused};
-}
-
-struct spool_callbacks uplink_spool_callbacks(struct uplink *uplink)
-{
-    return (struct spool_callbacks){.ctx = uplink,
-                                    .committed = on_committed,
-                                    .refilled = on_refilled,
-                                    .appeared = on_appeared,
-                                    .refused = on_refused_entries,
-                                    .state = on_spool_state};
-}
-
 void uplink_join(struct uplink *uplink, struct spool *spool, struct mqtt_link *link,
                  struct lanes *lanes)
 {
@@ -301,7 +251,8 @@ void uplink_join(struct uplink *uplink, struct spool *spool, struct mqtt_link *l
 void uplink_close(struct uplink *uplink, int64_t timeout_ms)
 {
     atomic_store(&uplink->closed, true);
-    atomic_store(&uplink->away, true); /* on_message takes nothing more; the link stays for now */
+    atomic_store(&uplink->away,
+                 true); /* uplink_message takes nothing more; the link stays for now */
     struct timespec deadline = clock_deadline(timeout_ms);
     pthread_mutex_lock(&uplink->mutex);
     while (uplink->committed < uplink->taken) {

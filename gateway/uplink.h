@@ -5,8 +5,8 @@
  * keeps, the lanes send. When the spool cannot take more, the gateway leaves the broker with its
  * session kept, so that the broker queues, and comes back when the spool accepts again.
  *
- * Threads: uplink_link_callbacks' functions run on Paho's thread and the link's, the spool
- * callbacks on the spool's writer; the rest is for the thread that runs the gateway.
+ * Threads: uplink_message runs on Paho's receiving thread, uplink_committed, uplink_refused and
+ * uplink_spool_state on the spool's writer; the rest is for the thread that runs the gateway.
  */
 #ifndef GATEWAY_UPLINK_H
 #define GATEWAY_UPLINK_H
@@ -23,13 +23,15 @@ struct uplink;
 struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters);
 void uplink_free(struct uplink *uplink); /* with the link and the spool stopped; NULL is fine */
 
-/* What the link and the spool must be built with. */
-struct mqtt_link_callbacks uplink_link_callbacks(struct uplink *uplink);
-struct spool_callbacks uplink_spool_callbacks(struct uplink *uplink);
-
 /* Tells the uplink its neighbours. Before either of them is started. */
 void uplink_join(struct uplink *uplink, struct spool *spool, struct mqtt_link *link,
                  struct lanes *lanes);
+
+/* The link's and the spool's callbacks of the same name (mqtt/link.h, spool/spool.h). */
+void uplink_message(struct uplink *uplink, const struct mqtt_message *message, uint64_t ticket);
+void uplink_committed(struct uplink *uplink, struct delivery *deliveries, uint64_t through_ticket);
+void uplink_refused(struct uplink *uplink, uint64_t entries, uint64_t unticketed);
+void uplink_spool_state(struct uplink *uplink, enum spool_state state, const char *why);
 
 /*
  * Takes nothing more from the broker and waits, at most timeout_ms, until what was taken is
