@@ -46,13 +46,14 @@ int lock_take(const char *dir, struct err *err)
     struct flock range = whole_file();
     if (fcntl(fd, F_OFD_SETLK, &range) != 0) {
         int reason = errno;
-        if (reason == EAGAIN || reason == EACCES)
+        if (reason == EAGAIN || reason == EACCES) {
             err_set(err,
                     "state_dir %s is in use by process %llu: stop that gateway, or give this one "
                     "a state_dir of its own",
                     dir, (unsigned long long)holder(fd));
-        else
+        } else {
             err_set(err, "state_dir %s cannot be locked: %s", dir, strerror(reason));
+        }
         close(fd);
         return -1;
     }

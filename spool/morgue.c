@@ -65,12 +65,18 @@ bool morgue_each(struct morgue *morgue, const char *rule, bool with_body,
             return store_fault(morgue->store, err);
         go_on = go_on && letters;
         const struct dead_letter *letter;
+        bool in_order = true;
         LL_FOREACH(letters, letter)
         {
+            in_order = in_order && letter->id > query.after_id; /* else it might never end */
+            go_on = go_on && in_order && fn(ctx, letter);
             query.after_id = letter->id;
-            go_on = go_on && fn(ctx, letter);
         }
         rows_free_letters(letters);
+        if (!in_order) {
+            return err_set(err, "%s/spool.db is damaged: its dead letters are out of order",
+                           morgue->store->dir);
+        }
     } while (go_on);
     return true;
 }
@@ -148,10 +154,11 @@ static bool ask(struct morgue *morgue, const struct request *request, int64_t ti
     while (ok && asking.answer == REQUEST_WAITING && clock_mono_ms() < until_ms) {
         const struct timespec pause = {.tv_nsec = ASK_POLL_MS * 1000000L};
         nanosleep(&pause, NULL);
-        if (morgue_gateway_runs(morgue))
+        if (morgue_gateway_runs(morgue)) {
             ok = request_look(store, request->id, &asking.answer, &asking.value, err);
-        else
+        } else {
             ok = ask_once(morgue, &asking, false);
+        }
     }
     if (ok && asking.answer == REQUEST_WAITING)
         ok = give_up(store, &asking);
@@ -200,11 +207,12 @@ bool morgue_replace(struct morgue *morgue, uint64_t id, struct delivery *deliver
     LL_COUNT(deliveries, d, count);
     uint64_t value;
     bool ok;
-    if (count == 0 || count > REQUEST_MAX_STAGED)
+    if (count == 0 || count > REQUEST_MAX_STAGED) {
         ok = err_set(err, "a dead letter gives way to 1 to %d deliveries, not to %d",
                      REQUEST_MAX_STAGED, count);
-    else
+    } else {
         ok = ask(morgue, &request, timeout_ms, &value, err);
+    }
     rows_free_deliveries(deliveries);
     return ok;
 }

@@ -33,21 +33,23 @@ MUST_CHECK bool morgue_each(struct morgue *morgue, const char *rule, bool with_b
 struct dead_letter *morgue_find(struct morgue *morgue, uint64_t id, struct err *err);
 
 /*
- * Turns a planned dead letter back into a delivery: itself when no gateway runs, else by asking the
- * running one through the database and waiting up to timeout_ms until it has. False and err when it
- * is not there, was not planned (its destination is empty), or the gateway did not answer.
+ * Turns a dead letter that was a delivery back into one, with a new number, all its tries and no
+ * age limit: itself when no gateway runs, else by asking the running one through the database and
+ * waiting up to timeout_ms until it has. False and err when it is not there, never was a delivery
+ * (its destination is empty), or the gateway did not answer; then nothing was done.
  */
 MUST_CHECK bool morgue_replay(struct morgue *morgue, uint64_t id, int64_t timeout_ms,
                               struct err *err);
 
 /*
- * Replaces an unplanned dead letter by the deliveries that planning it again gave (ids are given
- * here; takes the list). The same two ways as morgue_replay.
+ * Replaces a dead letter by the deliveries that planning it again gave: 1 to 4096; takes the list;
+ * their numbers are given when they arrive in the spool, whatever they carry. The same two ways as
+ * morgue_replay.
  */
 MUST_CHECK bool morgue_replace(struct morgue *morgue, uint64_t id, struct delivery *deliveries,
                                int64_t timeout_ms, struct err *err);
 
-/* A number for a delivery that morgue_replace will be given, so that its body may carry it. */
+/* A number that nothing else has, for the body of a delivery that morgue_replace will be given. */
 MUST_CHECK bool morgue_reserve_id(struct morgue *morgue, uint64_t *out, struct err *err);
 
 /* Deletes one for good. False and err when it is not there. */

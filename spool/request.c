@@ -198,10 +198,11 @@ bool request_look(struct store *store, uint64_t id, enum request_answer *found, 
     if (step == STORE_ROW) {
         struct span refusal = store_column(statement, 2);
         *value = (uint64_t)sqlite3_column_int64(statement, 1);
-        if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
+        if (sqlite3_column_type(statement, 0) == SQLITE_NULL) {
             *found = REQUEST_WAITING;
-        else
+        } else {
             *found = refusal.len ? REQUEST_REFUSED : REQUEST_DONE;
+        }
         err_set(err, "%.*s", SPAN_ARG(refusal));
     }
     sqlite3_reset(statement);

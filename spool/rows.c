@@ -1,6 +1,7 @@
 /* rows - see rows.h. */
 #include "spool/rows.h"
 
+#include <uthash.h>
 #include <utlist.h>
 
 bool rows_add_delivery(struct store *store, const struct delivery *d)
@@ -83,32 +84,74 @@ static struct delivery *read_delivery(sqlite3_stmt *row, uint64_t lane)
     return d;
 }
 
+/* The segment of the first delivery with an id above after_id; *found false when there is none. */
+static bool next_segment(struct store *store, int64_t after_id, int64_t *segment, bool *found)
+{
+    sqlite3_stmt *statement = store_use(store, SQL_DELIVERY_AFTER);
+    store_bind_u64(statement, 1, (uint64_t)after_id);
+    int64_t id;
+    if (!store_number(store, statement, &id))
+        return false;
+    *found = id > after_id; /* 0 when there is no row, and a damaged file may give anything */
+    *segment = id >> SQL_SEGMENT_BITS;
+    return true;
+}
+
+/* What a refill has gathered so far. */
+struct gathered {
+    struct delivery **tail;
+    unsigned count;
+    unsigned max_count;
+    size_t bytes;
+    size_t max_bytes;
+    bool more;
+};
+
+/* Adds the lane's deliveries of one segment, until there are enough and more is set. */
+static bool gather_segment(struct store *store, int64_t segment, uint64_t lane, int64_t after_id,
+                           struct gathered *gathered)
+{
+    sqlite3_stmt *statement = store_use(store, SQL_DELIVERY_OF_LANE);
+    store_bind_u64(statement, 1, (uint64_t)segment);
+    store_bind_u64(statement, 2, lane);
+    store_bind_u64(statement, 3, (uint64_t)after_id);
+    enum store_step step;
+    while ((step = store_step(store, statement)) == STORE_ROW) {
+        gathered->more = gathered->count && (gathered->count >= gathered->max_count ||
+                                             gathered->bytes >= gathered->max_bytes);
+        if (gathered->more)
+            break;
+        struct delivery *d = read_delivery(statement, lane);
+        gathered->bytes += delivery_bytes(d);
+        gathered->count++;
+        *gathered->tail = d;
+        gathered->tail = &d->next;
+    }
+    sqlite3_reset(statement);
+    return step != STORE_FAULT;
+}
+
 bool rows_of_lane(struct store *store, uint64_t lane, uint64_t after_id, unsigned max_count,
                   size_t max_bytes, struct delivery **out, bool *more)
 {
-    sqlite3_stmt *statement = store_use(store, SQL_DELIVERY_OF_LANE);
-    store_bind_u64(statement, 1, lane);
-    store_bind_u64(statement, 2, after_id);
     *out = NULL;
-    struct delivery **tail = out;
-    unsigned count = 0;
-    size_t bytes = 0;
-    enum store_step step;
-    while ((step = store_step(store, statement)) == STORE_ROW) {
-        if (count && (count >= max_count || bytes >= max_bytes))
+    struct gathered gathered = {.tail = out, .max_count = max_count, .max_bytes = max_bytes};
+    int64_t after = (int64_t)after_id;
+    int64_t segment;
+    bool found;
+    bool ok;
+    while ((ok = next_segment(store, after, &segment, &found)) && found && !gathered.more) {
+        ok = gather_segment(store, segment, lane, after, &gathered);
+        if (!ok)
             break;
-        *tail = read_delivery(statement, lane);
-        bytes += delivery_bytes(*tail);
-        count++;
-        tail = &(*tail)->next;
+        after = segment << SQL_SEGMENT_BITS | ((INT64_C(1) << SQL_SEGMENT_BITS) - 1);
     }
-    *more = step == STORE_ROW;
-    sqlite3_reset(statement);
-    if (step == STORE_FAULT) {
+    *more = gathered.more;
+    if (!ok) {
         rows_free_deliveries(*out);
         *out = NULL;
     }
-    return step != STORE_FAULT;
+    return ok;
 }
 
 static struct dead_letter *read_letter(sqlite3_stmt *row, bool with_body)
@@ -131,10 +174,11 @@ bool rows_letters(struct store *store, const struct rows_letters *query, struct 
 {
     sqlite3_stmt *statement = store_use(store, SQL_DEAD_LIST);
     store_bind_u64(statement, 1, query->after_id);
-    if (query->rule)
+    if (query->rule) {
         store_bind_text(statement, 2, span_of(query->rule));
-    else
+    } else {
         sqlite3_bind_null(statement, 2);
+    }
     store_bind_u64(statement, 3, query->with_body);
     *out = NULL;
     struct dead_letter **tail = out;
@@ -166,14 +210,38 @@ bool rows_letter(struct store *store, uint64_t id, struct dead_letter **out)
     return step != STORE_FAULT;
 }
 
+/* A lane and how many deliveries it has, in a hash. */
+struct lane_count {
+    uint64_t lane;
+    uint64_t count;
+    UT_hash_handle hh;
+};
+
 bool rows_each_lane(struct store *store, void (*fn)(void *ctx, uint64_t lane, uint64_t count),
                     void *ctx)
 {
     sqlite3_stmt *statement = store_use(store, SQL_LANES);
+    struct lane_count *lanes = NULL;
+    struct lane_count *found;
     enum store_step step;
-    while ((step = store_step(store, statement)) == STORE_ROW)
-        fn(ctx, (uint64_t)sqlite3_column_int64(statement, 0),
-           (uint64_t)sqlite3_column_int64(statement, 1));
+    while ((step = store_step(store, statement)) == STORE_ROW) {
+        uint64_t lane = (uint64_t)sqlite3_column_int64(statement, 0);
+        HASH_FIND(hh, lanes, &lane, sizeof lane, found);
+        if (!found) {
+            found = check_alloc(calloc(1, sizeof *found));
+            found->lane = lane;
+            HASH_ADD(hh, lanes, lane, sizeof found->lane, found);
+        }
+        found->count += (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    struct lane_count *next;
+    HASH_ITER(hh, lanes, found, next)
+    {
+        if (step == STORE_DONE)
+            fn(ctx, found->lane, found->count);
+        HASH_DEL(lanes, found);
+        free(found);
+    }
     return step == STORE_DONE;
 }
 

@@ -214,6 +214,7 @@ bool spool_append(struct spool *spool, const struct spool_entry *entry)
         batch_add_entry(&spool->pending, &made);
         spool->pending_bytes += made.bytes;
         spool->pending_estimate += made.estimate;
+        spool->pending_tickets += made.ticket != 0;
         wake_locked(spool);
     }
     pthread_mutex_unlock(&spool->mutex);

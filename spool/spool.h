@@ -11,9 +11,14 @@
  *                                       ▲
  *     settle, bury, retry, refill ──────┘
  *
- * Space: appending stops being accepted at max_bytes less a reserve, so that what was accepted can
- * always be settled or buried. Ids grow with arrival and are never used twice, not even after a
- * crash, once something carrying them was committed.
+ * Space: appending stops being accepted at max_bytes less a sixteenth (at least 4 MiB), so that
+ * what was accepted can always be settled or buried. Burying a whole full spool can take it past
+ * max_bytes, because a dead letter is a little larger than its delivery; nothing is lost for that.
+ * The write-ahead log beside the database takes some 16 MiB more.
+ *
+ * Ids grow with arrival and are never used twice, not even after a crash, once something carrying
+ * them was committed. With several threads appending, or letters replayed, a group may bring an id
+ * lower than one seen before.
  *
  * Threads: the functions marked "any thread" lock briefly and never wait for the disk, unless
  * said. The callbacks run on the writer's thread and must not call back into functions that wait.
@@ -44,7 +49,7 @@ enum spool_state {
 /* What one received message became; given to spool_append as a whole, committed all or none. */
 struct spool_entry {
     struct delivery *deliveries; /* utlist, each with its id from spool_next_id */
-    struct dead_letter *dead;    /* utlist; ids are given by the spool */
+    struct dead_letter *dead;    /* utlist; never were deliveries; ids are given by the spool */
     uint64_t ticket;             /* handed back in committed or refused; 0: nobody waits */
     const char *note;            /* to be kept until spool_forget; copied; NULL: none */
     void *cookie;                /* with a note: handed back in noted */
@@ -65,15 +70,18 @@ struct spool_callbacks {
      */
     void (*appeared)(void *ctx, uint64_t lane);
     /*
-     * Entries handed in with tickets from first_ticket to last_ticket were thrown away uncommitted;
-     * entries is how many, unticketed of them carried no ticket and so are lost (QoS 0). A state
-     * change always comes before it.
+     * Everything that was accepted and not yet committed was thrown away: so many entries, of which
+     * unticketed carried no ticket and so are lost (QoS 0). SPOOL_FAILED was told before.
      */
     void (*refused)(void *ctx, uint64_t entries, uint64_t unticketed);
     /* An entry with a note is on disk (committed), or was thrown away after all. Instead of
      * refused; after committed. May be NULL when no entry has a note. */
     void (*noted)(void *ctx, void *cookie, bool committed);
-    /* why is one line for people: what happened and what to do. */
+    /*
+     * A state begins; SPOOL_ACCEPTING holds from the start. Whenever spool_append returned false,
+     * another state has been told or will be, after committed was told of everything before it. why
+     * is one line for people: what happened and what to do.
+     */
     void (*state)(void *ctx, enum spool_state state, const char *why);
 };
 
@@ -103,7 +111,10 @@ struct spool *spool_open(const struct spool_options *options,
 /* Starts the writer's thread. */
 MUST_CHECK bool spool_start(struct spool *spool, struct err *err);
 
-/* Commits what was handed in, stops the writer, keeps the lock. No callback runs afterwards. */
+/*
+ * Commits what was handed in, stops the writer, keeps the lock. No callback runs afterwards. With a
+ * failed disk it tries once.
+ */
 void spool_stop(struct spool *spool);
 
 /* Closes and unlocks a stopped spool. NULL is fine. */
@@ -114,9 +125,10 @@ uint64_t spool_next_id(struct spool *spool);
 
 /*
  * Hands an entry over; takes its lists in either case. Waits up to a second for room when
- * SPOOL_MAX_PENDING_BYTES are pending. False when it was refused (full, failed, still no room):
- * nothing of it was kept, and the caller leaves its ticket unacknowledged. Any thread; entries of
- * one thread are committed in their order.
+ * SPOOL_MAX_PENDING_BYTES are pending; once somebody waited in vain, entries are refused at once
+ * until the disk has caught up. False when it was refused (full, failed, still no room): nothing of
+ * it was kept, and the caller leaves its ticket unacknowledged. Any thread; entries of one thread
+ * are committed in their order.
  */
 MUST_CHECK bool spool_append(struct spool *spool, const struct spool_entry *entry);
 
@@ -126,7 +138,10 @@ void spool_settle(struct spool *spool, uint64_t id);
 /* A try failed: remember how many did. Any thread. */
 void spool_retried(struct spool *spool, uint64_t id, uint32_t attempts);
 
-/* The delivery cannot be delivered: turn it into a dead letter with this reason. Any thread. */
+/*
+ * The delivery cannot be delivered: turn it into a dead letter of the same number with this reason,
+ * cut to 512 bytes. Any thread.
+ */
 void spool_bury(struct spool *spool, uint64_t id, uint32_t attempts, struct span reason);
 
 /* The note is not needed any more. Any thread. */
@@ -134,8 +149,9 @@ void spool_forget(struct spool *spool, const char *note);
 
 /*
  * Asks for the lane's deliveries with an id above after_id, oldest first, at most max_count and
- * about max_bytes (at least one). Answered by refilled, after everything handed in before. Any
- * thread.
+ * about max_bytes (at least one). Answered by refilled from what is on disk when everything handed
+ * in before is: what committed was told of before that is in it, what comes later is not. While the
+ * disk has failed there is no answer. Any thread.
  */
 void spool_refill(struct spool *spool, uint64_t lane, uint64_t after_id, unsigned max_count,
                   size_t max_bytes);

@@ -1,6 +1,10 @@
 /* sql - see sql.h. */
 #include "spool/sql.h"
 
+#define TEXT_OF(number) TEXT_OF_VALUE(number)
+#define TEXT_OF_VALUE(number) #number
+#define SEGMENT "id >> " TEXT_OF(SQL_SEGMENT_BITS)
+
 /*
  * STRICT tables: SQLite itself refuses values of another type, and PRAGMA integrity_check finds
  * them in a damaged file. A dead letter that was a delivery keeps its lane and can go back as it
@@ -13,7 +17,7 @@ const struct sql_object sql_schema[] = {
                  "received_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, "
                  "attempts INTEGER NOT NULL, flags INTEGER NOT NULL, rule TEXT NOT NULL, "
                  "destination TEXT NOT NULL, body BLOB NOT NULL) STRICT"},
-    {"delivery_lane", "CREATE INDEX delivery_lane ON delivery(lane)"},
+    {"delivery_lane", "CREATE INDEX delivery_lane ON delivery(" SEGMENT ", lane)"},
     {"dead", "CREATE TABLE dead(id INTEGER PRIMARY KEY, lane INTEGER, "
              "received_ms INTEGER NOT NULL, died_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, "
              "flags INTEGER NOT NULL, direction INTEGER NOT NULL, rule TEXT NOT NULL, "
@@ -57,11 +61,13 @@ const char *const sql_text[SQL_COUNT] = {
     [SQL_DELIVERY_DELETE] = "DELETE FROM delivery WHERE id = ?1",
     [SQL_DELIVERY_RETRIED] = "UPDATE delivery SET attempts = ?2 WHERE id = ?1",
     [SQL_DELIVERY_OF_LANE] = "SELECT id, received_ms, expires_ms, attempts, flags, rule, "
-                             "destination, body FROM delivery WHERE lane = ?1 AND id > ?2 "
-                             "ORDER BY id",
+                             "destination, body FROM delivery INDEXED BY delivery_lane "
+                             "WHERE " SEGMENT " = ?1 AND lane = ?2 AND id > ?3 ORDER BY id",
+    [SQL_DELIVERY_AFTER] = "SELECT id FROM delivery WHERE id > ?1 ORDER BY id LIMIT 1",
     [SQL_DELIVERY_COUNT] = "SELECT count(*) FROM delivery",
     [SQL_DELIVERY_OLDEST] = "SELECT received_ms FROM delivery ORDER BY id LIMIT 1",
-    [SQL_LANES] = "SELECT lane, count(*) FROM delivery GROUP BY lane",
+    [SQL_LANES] = "SELECT lane, count(*) FROM delivery INDEXED BY delivery_lane "
+                  "GROUP BY " SEGMENT ", lane",
 
     [SQL_DEAD_ADD] = "INSERT INTO dead(id, received_ms, died_ms, attempts, flags, direction, rule, "
                      "reason, destination, origin, body) "

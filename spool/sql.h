@@ -15,6 +15,14 @@ enum {
     SQL_APPLICATION_ID = 0x436d7167, /* "Cmqg", so that file(1) and we know the file */
 };
 
+/*
+ * Deliveries are indexed by lane within segments of so many bits of ids. New ones then touch the
+ * few index pages of the newest segment, however many lanes there are and however many wait; an
+ * index by lane alone would dirty a page of its own for each. Reading a lane is a search per
+ * segment.
+ */
+#define SQL_SEGMENT_BITS 15
+
 struct sql_object {
     const char *name;
     const char *definition; /* exactly as sqlite_schema keeps it */
@@ -39,9 +47,10 @@ enum sql {
     SQL_DELIVERY_DELETE,
     SQL_DELIVERY_RETRIED,
     SQL_DELIVERY_OF_LANE,
+    SQL_DELIVERY_AFTER,
     SQL_DELIVERY_COUNT,
     SQL_DELIVERY_OLDEST,
-    SQL_LANES,
+    SQL_LANES, /* a lane once for each segment */
 
     SQL_DEAD_ADD,
     SQL_DEAD_FROM_DELIVERY,

@@ -287,14 +287,16 @@ static bool check_schema(struct store *store, bool make, struct err *err)
             return err_set(err, "%s holds no spool yet: no gateway has run on it", store->dir);
         return use_wal(store, err) && (make_schema(store) || store_fault(store, err));
     }
-    if (application != SQL_APPLICATION_ID)
+    if (application != SQL_APPLICATION_ID) {
         return err_set(err, "%s/spool.db is a database of another program: move it away",
                        store->dir);
-    if (version > SPOOL_SCHEMA_VERSION)
+    }
+    if (version > SPOOL_SCHEMA_VERSION) {
         return err_set(err,
                        "%s/spool.db was written by a newer cmqgw (schema %lld; this one knows up "
                        "to %d): run that version, or choose another state_dir",
                        store->dir, (long long)version, SPOOL_SCHEMA_VERSION);
+    }
     return use_wal(store, err);
 }
 

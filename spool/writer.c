@@ -43,15 +43,16 @@ static void report(struct spool *spool, enum spool_state state, const char *caus
     spool_stat(spool, &stat);
     char why[1024];
     const double mib = 1 << 20;
-    if (cause)
+    if (cause) {
         (void)snprintf(why, sizeof why, "%s%s", cause, advice(state));
-    else
+    } else {
         (void)snprintf(why, sizeof why,
                        "spool %s: %.1f of %.1f MiB used, %llu deliveries wait, %llu dead letters "
                        "are kept%s",
                        state == SPOOL_FULL ? "full" : "accepting", (double)stat.used_bytes / mib,
                        (double)stat.max_bytes / mib, (unsigned long long)stat.deliveries,
                        (unsigned long long)stat.dead_letters, advice(state));
+    }
     spool->reported = state;
     spool->callbacks.state(spool->callbacks.ctx, state, why);
 }
@@ -68,6 +69,7 @@ static void fail(struct spool *spool)
     batch_move(&spool->taken, &spool->pending);
     spool->pending_bytes = 0;
     spool->pending_estimate = 0;
+    spool->pending_tickets = 0;
     pthread_cond_broadcast(&spool->room);
     pthread_mutex_unlock(&spool->mutex);
 
@@ -174,9 +176,11 @@ static void account(struct spool *spool, const struct group *group)
 {
     size_t bytes = 0;
     uint64_t estimate = 0;
+    size_t tickets = 0;
     for (size_t i = group->from; i < group->to; i++) {
         bytes += batch_entry_at(&spool->taken, i)->bytes;
         estimate += batch_entry_at(&spool->taken, i)->estimate;
+        tickets += batch_entry_at(&spool->taken, i)->ticket != 0;
     }
     spool->id_limit = group->id_limit;
     spool->oldest_stale = true;
@@ -192,6 +196,7 @@ static void account(struct spool *spool, const struct group *group)
     stat->buried += group->letters + group->buried;
     spool->pending_bytes -= bytes;
     spool->pending_estimate -= estimate;
+    spool->pending_tickets -= tickets;
     pthread_cond_broadcast(&spool->room);
     pthread_mutex_unlock(&spool->mutex);
 }
@@ -366,9 +371,9 @@ static bool look_up_oldest(struct spool *spool)
 }
 
 /*
- * With the disk working: reports what appending found, and accepts again when there is room. While
- * nothing is accepted, what was before is written first, so that a state divides all tickets into
- * those before it and those after.
+ * With the disk working: reports what appending found, and accepts again when there is room. What
+ * was accepted before is committed first, so that a state divides all tickets into those before it
+ * and those after; while nothing is accepted, that ends.
  */
 static void judge(struct spool *spool)
 {
@@ -379,8 +384,7 @@ static void judge(struct spool *spool)
     uint64_t limit = state == SPOOL_FULL ? space_low_water(stat->max_bytes, stat->deliveries)
                                          : space_high_water(stat->max_bytes);
     enum spool_state next = stat->used_bytes > limit ? SPOOL_FULL : SPOOL_ACCEPTING;
-    bool nothing_to_tell =
-        spool->pending.entries.len || (state == spool->reported && next == state);
+    bool nothing_to_tell = spool->pending_tickets || (state == spool->reported && next == state);
     pthread_mutex_unlock(&spool->mutex);
     if (nothing_to_tell)
         return;

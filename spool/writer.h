@@ -38,6 +38,7 @@ struct spool {
     struct batch pending;
     size_t pending_bytes;      /* of memory, entries being written included */
     uint64_t pending_estimate; /* of disk, likewise */
+    size_t pending_tickets;    /* entries that somebody waits for, likewise */
     int64_t finishes_since_ms; /* when the first of pending's finishes came */
     bool writer_waits;
     bool stopping;

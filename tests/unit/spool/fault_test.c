@@ -111,6 +111,24 @@ static void what_finishes_is_kept_and_written_later(void **state)
     assert_int_equal(reopened_count(f), 1);
 }
 
+static void a_note_that_is_thrown_away_is_told(void **state)
+{
+    struct fixture *f = *state;
+    int cookie;
+    atomic_store(&bad_disk.sync_result, SQLITE_IOERR_FSYNC);
+    assert_true(
+        spool_append(f->spool, &(struct spool_entry){.note = "queue 1", .cookie = &cookie}));
+    AWAIT(f, r->not_noted == 1);
+    assert_ptr_equal(f->record.cookie, &cookie);
+    assert_int_equal(f->record.noted, 0);
+    assert_int_equal(f->record.refused, 0);
+    assert_false(spool_append(f->spool, &(struct spool_entry){.note = "queue 2"}));
+    atomic_store(&bad_disk.sync_result, SQLITE_OK);
+    AWAIT(f, r->states == 2);
+    assert_true(spool_append(f->spool, &(struct spool_entry){.note = "queue 1"}));
+    AWAIT(f, r->noted == 1);
+}
+
 static void everything_behind_a_failed_group_is_refused_too(void **state)
 {
     struct fixture *f = *state;
@@ -276,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_refusal_says_what_to_do, with_crash_sync, cure),
         cmocka_unit_test_setup_teardown(what_finishes_is_kept_and_written_later, with_power_sync,
                                         cure),
+        cmocka_unit_test_setup_teardown(a_note_that_is_thrown_away_is_told, with_power_sync, cure),
         cmocka_unit_test_setup_teardown(everything_behind_a_failed_group_is_refused_too,
                                         with_power_sync, cure),
         cmocka_unit_test_setup_teardown(nothing_is_told_before_the_sync_is_done, with_power_sync,

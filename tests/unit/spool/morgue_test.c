@@ -484,7 +484,7 @@ static void verifying_names_what_is_wrong(void **state)
          "dead letter 1000000 has a number that was not given out yet"},
         {"DELETE FROM meta WHERE key = 'next_id'", "meta lacks next_id"},
         {"INSERT INTO filter VALUES('a/#', 0)", "filter a/# has an impossible number"},
-        {"DROP INDEX delivery_lane", "delivery_lane is not defined as"},
+        {"DROP INDEX dead_count", "dead_count is not defined as"},
         {"PRAGMA writable_schema = ON; "
          "UPDATE sqlite_schema SET sql = replace(sql, 'STRICT', '') WHERE name = 'dead'; "
          "PRAGMA writable_schema = RESET; UPDATE dead SET flags = 'text' WHERE id = 1; "

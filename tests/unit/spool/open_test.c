@@ -162,6 +162,34 @@ static void a_damaged_file_is_refused(void **state)
     assert_memory_equal(after, bytes, sizeof after);
 }
 
+/* Damage that only reading finds: a page of deliveries, neither the first nor the last. */
+static void damage_further_in_is_reported_when_it_is_met(void **state)
+{
+    struct fixture *f = *state;
+    fixture_run(f);
+    for (int i = 0; i < 200; i++)
+        append_one(f, 1, 0);
+    fixture_close(f);
+    static char bytes[1 << 20];
+    size_t count = read_file(f, "spool.db", bytes, sizeof bytes);
+    int leaves = 0;
+    for (char *page = bytes; page < bytes + count; page += 4096) {
+        bool is_leaf = page[0] == 0x0d && memmem(page, 4096, "queue store", 11);
+        if (is_leaf && ++leaves == 2)
+            memset(page + 8, 0xff, 64); /* where its rows are */
+    }
+    assert_true(leaves > 2);
+    write_file(f, "spool.db", bytes, count);
+
+    fixture_run(f);
+    assert_int_equal(stat_of(f).deliveries, 200);
+    spool_refill(f->spool, 1, 0, 1000, 1 << 20);
+    AWAIT(f, r->states == 1);
+    assert_int_equal(f->record.state[0], SPOOL_FAILED);
+    assert_non_null(strstr(f->record.why[SPOOL_FAILED], "cmqgw spool verify"));
+    assert_int_equal(f->record.refills, 0);
+}
+
 static void an_empty_file_becomes_a_spool(void **state)
 {
     struct fixture *f = *state;
@@ -241,6 +269,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_schema_with_something_missing_is_refused, with_directory,
                                         without),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, with_directory, without),
+        cmocka_unit_test_setup_teardown(damage_further_in_is_reported_when_it_is_met,
+                                        with_directory, without),
         cmocka_unit_test_setup_teardown(an_empty_file_becomes_a_spool, with_directory, without),
         cmocka_unit_test_setup_teardown(what_cannot_be_a_state_directory_is_said, with_directory,
                                         without),
