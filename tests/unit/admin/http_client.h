@@ -19,6 +19,7 @@ enum { CLIENT_DEADLINE_MS = 60000 };
 
 struct client {
     int fd;
+    bool reset;    /* the stream did not end, it was broken off */
     struct buf in; /* read and not looked at yet */
 };
 
@@ -37,6 +38,7 @@ static inline void client_open(struct client *client, uint16_t port)
     };
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(client->fd >= 0);
+    client->reset = false;
     CHECK(connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0);
     buf_init(&client->in, 64 << 20);
 }
@@ -83,6 +85,7 @@ static inline bool client_more(struct client *client)
     char *at = buf_reserve(&client->in, 64 << 10);
     CHECK(at);
     ssize_t n = recv(client->fd, at, 64 << 10, 0);
+    client->reset = n < 0 && errno == ECONNRESET;
     if (n > 0)
         client->in.len += (size_t)n;
     return n > 0;

@@ -113,6 +113,7 @@ static void who_does_not_take_the_answer_is_cut_off(void **state)
     client_open(&second, port);
     assert_true(client_closed(&second)); /* so it had its turn */
     assert_int_equal(client_status(&first), 0);
+    assert_true(first.reset); /* the system keeps nothing for it */
     client_close(&first);
     client_close(&second);
     server_free(&server);

@@ -300,6 +300,32 @@ static void a_stop_and_answers_at_the_same_time_answer_each_request_once(void **
     server_free(&server);
 }
 
+static void *read_large(void *arg)
+{
+    struct client_reply reply = client_read(arg);
+    CHECK(reply.status == 200 && reply.body.len == sizeof large);
+    client_reply_fini(&reply);
+    return NULL;
+}
+
+static void a_stop_lets_an_answer_on_its_way_arrive(void **state)
+{
+    struct server server;
+    struct client client;
+    struct http_request *held;
+    pthread_t reader;
+    (void)state;
+    client_open(&client, server_start(&server, &usual));
+    assert_true(client_ask(&client, "GET", "/later", "", span_of("")));
+    server_take(&server, 1, &held);
+    CHECK(pthread_create(&reader, NULL, read_large, &client) == 0);
+    http_reply(held, 200, NULL, span_make(large, sizeof large)); /* more than sockets hold */
+    http_listener_stop(server.listener);
+    pthread_join(reader, NULL);
+    client_close(&client);
+    server_free(&server);
+}
+
 static void where_it_cannot_listen_it_says_so(void **state)
 {
     static const char *const bad[] = {"",        "127.0.0.1",      ":80",
@@ -368,6 +394,7 @@ int main(void)
         cmocka_unit_test(one_address_has_only_so_many_connections),
         cmocka_unit_test(a_stop_answers_what_is_owed_and_late_answers_are_safe),
         cmocka_unit_test(a_stop_and_answers_at_the_same_time_answer_each_request_once),
+        cmocka_unit_test(a_stop_lets_an_answer_on_its_way_arrive),
         cmocka_unit_test(where_it_cannot_listen_it_says_so),
         cmocka_unit_test(it_listens_by_name_and_on_ipv6),
     };
