@@ -31,6 +31,7 @@ struct acks {
     pthread_mutex_t lock; /* guards what follows */
     uint64_t first;       /* the oldest ticket still owed */
     uint64_t next_ticket;
+    bool busy;                      /* the socket did not take what was released */
     uint64_t released;              /* the highest ticket let go */
     struct owed ring[ACK_RING];     /* of ticket t: ring[t % ACK_RING] */
     uint64_t stored[ACK_RING / 64]; /* QoS 2 identifiers released, PUBREL not seen; bits */
@@ -51,10 +52,18 @@ struct acks *acks_new(void)
     return acks;
 }
 
+static void set_busy_locked(struct acks *acks, bool busy)
+{
+    if (acks->busy != busy)
+        paho_hurry(busy);
+    acks->busy = busy;
+}
+
 void acks_free(struct acks *acks)
 {
     if (!acks)
         return;
+    set_busy_locked(acks, false);
     pthread_mutex_lock(&all_lock);
     struct acks **link = &all;
     while (*link != acks)
@@ -92,6 +101,7 @@ static void advance_locked(struct acks *acks, uint64_t to)
 void acks_forget(struct acks *acks)
 {
     pthread_mutex_lock(&acks->lock);
+    set_busy_locked(acks, false);
     advance_locked(acks, acks->next_ticket);
     pthread_mutex_unlock(&acks->lock);
 }
@@ -300,6 +310,7 @@ static bool flush(struct acks *acks, bool wait)
         pthread_mutex_lock(&acks->lock);
         if (acks->first == first) /* else they were forgotten meanwhile */
             advance_locked(acks, first + sent);
+        set_busy_locked(acks, sent < count);
         pthread_mutex_unlock(&acks->lock);
         pthread_mutex_unlock(mqttasync_mutex);
     } while (count == ACK_RUN && sent == count);

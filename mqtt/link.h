@@ -10,9 +10,12 @@
  * acknowledgements of that message and of all before it, in arrival order (MQTT 5.0 s. 4.6). An
  * acknowledgement of a connection that is gone is never sent; the broker sends that message again.
  *
- * Threads: callbacks run on Paho's receiving thread or on the link's own, one at a time for each
- * kind, and must not block on CMQ or on Paho. Under 3.1.1, QoS 2 subscriptions are made at QoS 1,
- * because there Paho hands over a message only after its PUBREC; that is said in the log.
+ * QoS 2 works the same way under both versions of MQTT: the PUBREC waits for the release, and a
+ * message whose PUBREC was let go is not handed over again by this process (see ack.h).
+ *
+ * Threads: `message` runs on Paho's receiving thread, `state` and `refused` on the link's own, each
+ * one at a time; none may block on CMQ or on Paho. The link's thread connects, subscribes and
+ * disconnects; it sleeps when there is nothing to do.
  */
 #ifndef MQTT_LINK_H
 #define MQTT_LINK_H

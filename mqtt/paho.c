@@ -65,11 +65,11 @@ void __wrap_myfree(char *file, int line, void *ptr)
     free(ptr);
 }
 
-static atomic_int connecting; /* connections in the making */
+static atomic_int hurries; /* things under way */
 
-void paho_connecting(bool begins)
+void paho_hurry(bool begins)
 {
-    atomic_fetch_add(&connecting, begins ? 1 : -1);
+    atomic_fetch_add(&hurries, begins ? 1 : -1);
 }
 
 #ifdef MQTT_CAN_WITHHOLD /* a Paho that is known well enough */
@@ -80,9 +80,9 @@ int __wrap_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mute
 
 int __wrap_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error)
 {
-    enum { CONNECTING_MS = 10 };
-    if (timeout_ms > CONNECTING_MS && atomic_load(&connecting) > 0)
-        timeout_ms = CONNECTING_MS;
+    enum { HURRY_MS = 10 };
+    if (timeout_ms > HURRY_MS && atomic_load(&hurries) > 0)
+        timeout_ms = HURRY_MS;
     return __real_Socket_getReadySocket(more, timeout_ms, mutex, error);
 }
 

@@ -6,11 +6,10 @@
  * first and malloc in that of the second (--wrap, see CMakeLists.txt): 16 us of CPU a message
  * become 7. Nothing else of Paho relies on either.
  *
- * While a TCP connection is being made, Paho's receiving thread asks once whether it is there and
- * then waits a second for something to read, which cannot come before its own CONNECT: so every
- * connection takes a second. It is made to wait less while there is one in the making.
- *
- * When the broker refuses a message, Paho looks into the packet once more after it has freed it.
+ * Paho's receiving thread looks for writes that can go on, and for connections that are made, only
+ * between two waits of up to a second for something to read. Where nothing can be read before that
+ * write or that CONNECT, each of them costs the whole second. While one is under way, the thread is
+ * made to wait less.
  */
 #ifndef MQTT_PAHO_H
 #define MQTT_PAHO_H
@@ -20,8 +19,9 @@
 /* Prepares Paho. Any thread; cheap after the first time. Call before any other function of Paho. */
 void paho_prepare(void);
 
-/* One more connection is being made, or one less. Any thread, Paho's included. */
-void paho_connecting(bool begins);
+/* One more thing is under way that Paho's receiving thread must look after soon, or one less. Any
+ * thread, Paho's included. */
+void paho_hurry(bool begins);
 
 /* Makes Paho's freeing of a packet wait until the next call. Paho's process-wide mutex is held. */
 void paho_keep(void *packet);

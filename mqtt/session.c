@@ -55,7 +55,7 @@ struct asked {
 static void set_trying(struct session *s, bool trying)
 {
     if (atomic_exchange(&s->trying, trying) != trying)
-        paho_connecting(trying);
+        paho_hurry(trying);
 }
 
 static void went_down(struct session *s, const char *why, bool unreachable)
