@@ -33,6 +33,24 @@ static void add_queue(struct buf *out, const struct queue *queue)
     buf_add_char(out, '}');
 }
 
+static void add_pushes(struct buf *out, const struct push_line *line)
+{
+    const struct heap_node *rest = heap_first(&line->resting);
+    buf_printf(out,
+               ",\"pending\":%llu,\"inFlight\":%zu,\"delivered\":%llu,\"failedTries\":%llu,"
+               "\"dropped\":%llu,\"nextTry\":",
+               (unsigned long long)line->pending, line->trying_count,
+               (unsigned long long)line->delivered, (unsigned long long)line->failed_tries,
+               (unsigned long long)line->dropped);
+    if (!rest) {
+        buf_add_str(out, "null");
+        return;
+    }
+    char at[CLOCK_ISO_SIZE];
+    clock_iso(rest->due_ms, at);
+    buf_printf(out, "\"%s\"", at);
+}
+
 static void add_subscription(struct buf *out, const struct topic *topic,
                              const struct subscription *s)
 {
@@ -47,8 +65,14 @@ static void add_subscription(struct buf *out, const struct topic *topic,
             buf_add_char(out, ',');
         json_string(out, s->filters[i]);
     }
-    buf_printf(out, "],\"delivered\":%llu,\"dropped\":%llu}", (unsigned long long)s->delivered,
-               (unsigned long long)s->dropped);
+    buf_add_char(out, ']');
+    if (s->pushes) {
+        add_pushes(out, s->pushes);
+    } else {
+        buf_printf(out, ",\"delivered\":%llu,\"dropped\":%llu", (unsigned long long)s->delivered,
+                   (unsigned long long)s->dropped);
+    }
+    buf_add_str(out, s->endpoint.tls ? ",\"unsupported\":\"https\"}" : "}");
 }
 
 static void add_topic(struct buf *out, const struct topic *topic)

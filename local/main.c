@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-enum { EXIT_CONFIG = 1, EXIT_CANNOT_RUN = 3 };
+enum { EXIT_CONFIG = 1, EXIT_CANNOT_RUN = 3, MAX_PUSH_TIMEOUT_MS = 3600 * 1000 };
 
 /* For whoever gives no account: known to all, so of use on one machine only. */
 #define DEFAULT_SECRET_ID "AKIDcmqlocal00000000000000000000000000"
@@ -27,6 +27,8 @@ struct options {
     int64_t tolerance_ms;
     bool at_fallback;
     struct depot_limits limits;
+    uint32_t push_speedup;
+    int64_t push_timeout_ms;
 };
 
 static void print_help(void)
@@ -45,6 +47,10 @@ static void print_help(void)
          "      --max-memory SIZE    of all messages together, default 1GiB\n"
          "      --max-messages N     in one queue, default 100000000\n"
          "      --max-unacked N      of a queue in flight, and as many delayed, default 1000000\n"
+         "      --push-timeout T     how long a push to an http subscription may take until it\n"
+         "                           is answered, default 15s\n"
+         "      --push-speedup N     divides the times between the tries of a push, and how long\n"
+         "                           its message is kept, by N; default 1: the real service's\n"
          "      --help, --version");
 }
 
@@ -69,6 +75,8 @@ enum {
     OPT_MEMORY,
     OPT_MESSAGES,
     OPT_UNACKED,
+    OPT_PUSH_TIMEOUT,
+    OPT_PUSH_SPEEDUP,
     OPT_HELP,
     OPT_VERSION
 };
@@ -83,6 +91,8 @@ static const struct option long_options[] = {
     {"max-memory", required_argument, NULL, OPT_MEMORY},
     {"max-messages", required_argument, NULL, OPT_MESSAGES},
     {"max-unacked", required_argument, NULL, OPT_UNACKED},
+    {"push-timeout", required_argument, NULL, OPT_PUSH_TIMEOUT},
+    {"push-speedup", required_argument, NULL, OPT_PUSH_SPEEDUP},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -90,6 +100,7 @@ static const struct option long_options[] = {
 
 static bool read_option(int option, const char *value, struct options *to)
 {
+    uint64_t count;
     switch (option) {
     case 'c':
         to->file = value;
@@ -117,6 +128,15 @@ static bool read_option(int option, const char *value, struct options *to)
         return read_count("max-messages", value, &to->limits.queue_count);
     case OPT_UNACKED:
         return read_count("max-unacked", value, &to->limits.unacked);
+    case OPT_PUSH_TIMEOUT:
+        return (duration_parse(span_of(value), &to->push_timeout_ms) && to->push_timeout_ms > 0 &&
+                to->push_timeout_ms <= MAX_PUSH_TIMEOUT_MS) ||
+               bad_value("push-timeout", value, "a duration from 1ms to 1h");
+    case OPT_PUSH_SPEEDUP:
+        if (!read_count("push-speedup", value, &count))
+            return false;
+        to->push_speedup = (uint32_t)count;
+        return true;
     default:
         (void)fputs("cmqlocal: try cmqlocal --help\n", stderr);
         return false;
@@ -218,6 +238,7 @@ static int serve(const struct options *options, struct store *store, struct span
                    .tolerance_s = options->tolerance_ms / 1000,
                    .at_fallback = options->at_fallback},
         .store = store,
+        .push_timeout_ms = options->push_timeout_ms,
     };
     struct server *server = server_open(&server_options, &err);
     if (!server) {
@@ -243,6 +264,8 @@ int main(int argc, char **argv)
         .tolerance_ms = INT64_C(2) * 3600 * 1000, /* CMQ.md 2.5 */
         .at_fallback = true,
         .limits = {.bytes = UINT64_C(1) << 30, .queue_count = 100000000, .unacked = 1000000},
+        .push_speedup = 1,
+        .push_timeout_ms = 15 * 1000, /* CMQ.md 6 */
     };
     struct config *config = NULL;
     struct buf id = BUF_INIT(SECRET_MAX_BYTES), key = BUF_INIT(SECRET_MAX_BYTES);
@@ -259,6 +282,7 @@ int main(int argc, char **argv)
         !find_account(&options, config, &id, &key, &is_default))
         goto out;
     store = store_new(&options.limits, clock_unix_ms());
+    store_pushes(store)->speedup = options.push_speedup;
     if (config && !topology_load(store, &config->resources, &err)) {
         (void)fprintf(stderr, "%s\n", err.text);
         goto out;

@@ -3,7 +3,7 @@
  *
  * Each request ends here in one of two ways: with an answer, or as an exchange (exchange.h) that
  * ends in an answer or a closed connection later. Whatever moves messages or time is followed by
- * serve_ready, so that no poll waits while there is a message for it.
+ * serve_ready, so that no poll waits while there is a message for it, and no push that could go.
  */
 #include "local/server.h"
 
@@ -13,6 +13,7 @@
 #include "local/http.h"
 #include "local/listener.h"
 #include "local/plane.h"
+#include "local/pusher.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -38,6 +39,7 @@ struct server {
     int64_t now_ms;    /* Unix time; never runs backwards */
     struct exchange_set exchanges;
     struct plane plane;
+    struct pusher *pusher;
     struct store *store;
     struct sabotage sabotage;
     struct journal journal;
@@ -46,8 +48,9 @@ struct server {
     char address[LISTENER_ADDRESS_SIZE];
 };
 
-static int64_t unix_now(struct server *server)
+static int64_t unix_now(void *ctx)
 {
+    struct server *server = ctx;
     int64_t now_ms = clock_unix_ms();
     if (now_ms > server->now_ms)
         server->now_ms = now_ms;
@@ -164,7 +167,8 @@ static void end_poll(struct server *server, struct exchange *exchange)
     answer(server, ended.req, &ended.call, ended.began_ms, ended.late_drop, NULL);
 }
 
-/* Hands messages to those who wait for them, in the order of their coming. */
+/* Hands messages to those who wait for them, in the order of their coming, and to those who get
+ * pushes. */
 static void serve_ready(struct server *server)
 {
     struct queue *queue;
@@ -176,7 +180,13 @@ static void serve_ready(struct server *server)
             end_poll(server, exchange);
         }
     }
+    pusher_run(server->pusher);
     set_due(server);
+}
+
+static void on_settled(void *ctx)
+{
+    serve_ready(ctx);
 }
 
 /* kept: the form of a request that was delayed; NULL: not yet. */
@@ -219,6 +229,7 @@ static void serve_control(struct server *server, struct evhttp_request *req,
                     "{\"error\":\"not for web pages: the request has an Origin\"}");
     } else {
         status = control_serve(&control, request, unix_now(server), &server->answer);
+        pusher_sweep(server->pusher);
     }
     if (server->answer.overflow) {
         buf_clear(&server->answer);
@@ -340,6 +351,13 @@ struct server *server_open(const struct server_options *options, struct err *err
     journal_init(&server->journal);
     set_up_http(server);
     set_up_events(server);
+    const struct pusher_options pusher_options = {.base = server->base,
+                                                  .hub = store_pushes(options->store),
+                                                  .timeout_ms = options->push_timeout_ms,
+                                                  .ctx = server,
+                                                  .now = unix_now,
+                                                  .settled = on_settled};
+    server->pusher = pusher_new(&pusher_options);
     server->plane.service = (struct service){options->store, server->address};
     server->plane.sabotage = &server->sabotage;
     server->plane.last_request_id = (uint64_t)clock_unix_ms() << 20;
@@ -372,6 +390,7 @@ void server_close(struct server *server)
         return;
     while (server->exchanges.first)
         exchange_drop(server->exchanges.first);
+    pusher_free(server->pusher);
     evhttp_free(server->http); /* with its listener and connections */
     for (size_t i = 0; i < SIGNAL_COUNT; i++)
         event_free(server->signals[i]);

@@ -14,7 +14,8 @@
 struct server_options {
     const char *listen; /* "127.0.0.1:8280", "[::1]:0"; copied */
     struct verify_options verify;
-    struct store *store; /* borrowed */
+    struct store *store;     /* borrowed */
+    int64_t push_timeout_ms; /* of one try, above 0 */
 };
 
 struct server;

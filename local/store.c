@@ -21,6 +21,7 @@ struct store_topic {
 
 struct store {
     struct depot depot;
+    struct push_hub pushes;
     struct store_queue *queues;
     struct store_topic *topics;
 };
@@ -29,6 +30,7 @@ struct store *store_new(const struct depot_limits *limits, int64_t now_ms)
 {
     struct store *store = check_alloc(calloc(1, sizeof *store));
     depot_init(&store->depot, limits, now_ms);
+    push_hub_init(&store->pushes, &store->depot);
     return store;
 }
 
@@ -52,6 +54,7 @@ void store_free(struct store *store)
         free(queue);
         queue = next;
     }
+    push_hub_fini(&store->pushes);
     depot_fini(&store->depot);
     free(store);
 }
@@ -177,12 +180,23 @@ bool store_subscribe(struct store *store, struct topic *topic, const struct subs
         return err_set(err, "subscription \"%.*s\": there is no queue \"%.*s\"",
                        SPAN_ARG(spec->name), SPAN_ARG(span_slice(spec->queue, 0, 100)));
     }
+    struct endpoint endpoint = {0};
+    struct err why;
+    if (!queue && !endpoint_parse(spec->url, &endpoint, &why))
+        return err_set(err, "subscription \"%.*s\": %s", SPAN_ARG(spec->name), why.text);
     struct subscription *made =
         topic_subscribe(topic, spec->name, spec->filters, spec->filter_count);
     made->queue = queue;
-    made->url = queue ? NULL : span_dup(spec->url);
     made->exponential = spec->exponential;
     made->simplified = spec->simplified;
+    if (!queue) {
+        made->url = span_dup(spec->url);
+        made->endpoint = endpoint;
+    }
+    if (!queue && !endpoint.tls) {
+        made->pushes =
+            push_line_new(&store->pushes, made, spec->exponential, topic->retention_s * 1000);
+    }
     return true;
 }
 
@@ -217,17 +231,24 @@ void store_advance(struct store *store, int64_t now_ms)
         _Static_assert(offsetof(struct queue, due) == 0, "the due moment is the queue's head");
         queue_advance((struct queue *)first, now_ms);
     }
+    push_advance(&store->pushes, now_ms);
 }
 
 int64_t store_next_due(const struct store *store)
 {
     const struct heap_node *first = heap_first(&store->depot.due);
-    return first ? first->due_ms : INT64_MAX;
+    int64_t push_ms = push_next_due(&store->pushes);
+    return first && first->due_ms < push_ms ? first->due_ms : push_ms;
 }
 
 struct queue *store_ready(const struct store *store)
 {
     return queue_ready(&store->depot);
+}
+
+struct push_hub *store_pushes(struct store *store)
+{
+    return &store->pushes;
 }
 
 uint64_t store_bytes(const struct store *store)
@@ -239,4 +260,10 @@ void store_reset(struct store *store)
 {
     for (struct queue *q = NULL; (q = store_next_queue(store, q));)
         queue_reset(q);
+    for (struct topic *t = NULL; (t = store_next_topic(store, t));) {
+        for (struct subscription *s = t->subscriptions; s; s = s->next) {
+            if (s->pushes)
+                push_line_reset(s->pushes);
+        }
+    }
 }

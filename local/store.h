@@ -43,7 +43,8 @@ struct subscription_spec {
     bool exponential;
     bool simplified;
 };
-/* False and err when the name is bad or taken, a filter is bad, or there is no such queue. */
+/* False and err when the name is bad or taken, a filter or the url is bad, or there is no such
+ * queue. To an https:// url nothing will be pushed: what is published for it is dropped. */
 MUST_CHECK bool store_subscribe(struct store *store, struct topic *topic,
                                 const struct subscription_spec *spec, struct err *err);
 
@@ -56,7 +57,7 @@ size_t store_topic_count(const struct store *store);
 struct queue *store_next_queue(const struct store *store, const struct queue *previous);
 struct topic *store_next_topic(const struct store *store, const struct topic *previous);
 
-/* Does in all queues what has become due by now_ms. */
+/* Does in all queues and lines of pushes what has become due by now_ms. */
 void store_advance(struct store *store, int64_t now_ms);
 
 /* When store_advance has something to do next; INT64_MAX: not until something is sent. */
@@ -64,6 +65,9 @@ int64_t store_next_due(const struct store *store);
 
 /* A queue where a waiter can be served, or NULL. */
 struct queue *store_ready(const struct store *store);
+
+/* The pushes of all subscriptions. */
+struct push_hub *store_pushes(struct store *store);
 
 /* Bytes of memory that messages take. */
 uint64_t store_bytes(const struct store *store);

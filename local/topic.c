@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <utlist.h>
 
+enum { MAX_JOINED_TAGS = CMQ_MAX_TAGS * (CMQ_MAX_TAG_CHARS * 4 + 2) };
+
 struct subscription *topic_subscribe(struct topic *topic, struct span name,
                                      const struct span *filters, size_t filter_count)
 {
@@ -15,7 +17,8 @@ struct subscription *topic_subscribe(struct topic *topic, struct span name,
     for (size_t i = 0; i < filter_count; i++)
         bytes += filters[i].len;
     struct subscription *made = check_alloc(malloc(sizeof *made));
-    *made = (struct subscription){.filters = check_alloc(malloc(bytes ? bytes : 1)),
+    *made = (struct subscription){.topic = topic,
+                                  .filters = check_alloc(malloc(bytes ? bytes : 1)),
                                   .filter_count = filter_count};
     memcpy(made->name, name.ptr, name.len);
     char *at = (char *)(made->filters + filter_count);
@@ -51,6 +54,35 @@ static bool takes(const struct topic *topic, const struct subscription *s,
     return false;
 }
 
+/* The value of a push's tag header: "a, b" (CMQ.md 6). */
+static struct span join_tags(const struct topic_label *label, char out[MAX_JOINED_TAGS])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < label->tag_count; i++) {
+        struct span tag = label->tags[i];
+        CHECK(len + 2 + tag.len <= MAX_JOINED_TAGS);
+        if (i > 0) {
+            memcpy(out + len, ", ", 2);
+            len += 2;
+        }
+        memcpy(out + len, tag.ptr, tag.len);
+        len += tag.len;
+    }
+    return span_make(out, len);
+}
+
+/* Passes all bodies on to one subscription that takes them. */
+static void pass_on(struct subscription *s, const struct span *bodies, size_t count,
+                    struct span tags, const uint64_t *ids, int64_t now_ms)
+{
+    bool lost = !s->queue && !s->pushes;
+    if (s->queue)
+        lost = queue_send(s->queue, bodies, count, 0, now_ms, NULL) != QUEUE_OK;
+    for (size_t i = 0; s->pushes && i < count; i++)
+        push_add(s->pushes, ids[i], tags, bodies[i], now_ms);
+    *(lost ? &s->dropped : &s->delivered) += count;
+}
+
 enum topic_result topic_publish(struct topic *topic, const struct span *bodies, size_t count,
                                 const struct topic_label *label, int64_t now_ms, uint64_t *ids)
 {
@@ -62,26 +94,28 @@ enum topic_result topic_publish(struct topic *topic, const struct span *bodies, 
     }
     if (!topic->subscriptions)
         return TOPIC_NO_SUBSCRIPTION;
-    size_t receivers = 0, queues = 0;
+    char joined[MAX_JOINED_TAGS];
+    struct span tags = join_tags(label, joined);
+    size_t receivers = 0, queues = 0, lines = 0;
     struct subscription *s;
     LL_FOREACH(topic->subscriptions, s)
     {
         s->matches = takes(topic, s, label);
         receivers += s->matches;
         queues += s->matches && s->queue;
+        lines += s->matches && s->pushes;
     }
     if (receivers == 0)
         return TOPIC_NONE_MATCHES;
-    if (!depot_has_room(topic->depot, queues * count, queues * bytes))
+    uint64_t need = queues * bytes + lines * (count * push_bytes(tags.len, 0) + bytes);
+    if (!depot_has_room(topic->depot, queues * count, need))
         return TOPIC_FULL;
     for (size_t i = 0; i < count; i++)
         ids[i] = topic->depot->next_id++;
     LL_FOREACH(topic->subscriptions, s)
     {
-        if (!s->matches)
-            continue;
-        bool lost = s->queue && queue_send(s->queue, bodies, count, 0, now_ms, NULL) != QUEUE_OK;
-        *(lost ? &s->dropped : &s->delivered) += count;
+        if (s->matches)
+            pass_on(s, bodies, count, tags, ids, now_ms);
     }
     return TOPIC_OK;
 }
@@ -91,6 +125,7 @@ void topic_fini(struct topic *topic)
     struct subscription *s, *next;
     LL_FOREACH_SAFE(topic->subscriptions, s, next)
     {
+        push_line_free(s->pushes);
         free(s->filters);
         free(s->url);
         free(s);

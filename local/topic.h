@@ -2,26 +2,30 @@
  * topic - who gets what is published (CMQ.md 3.7, 4.1, 4.2, 6)
  *
  * A subscription takes messages by filter tags or by binding keys, as the topic's kind says, and
- * passes them to a queue. A subscription with a url counts as a receiver, but nothing is pushed.
- * One thread.
+ * passes them to a queue, or to a line of pushes when it has a url. One thread.
  */
 #ifndef LOCAL_TOPIC_H
 #define LOCAL_TOPIC_H
 
+#include "local/endpoint.h"
+#include "local/push.h"
 #include "local/queue.h"
 
 struct subscription {
     struct subscription *next;
     char name[CMQ_MAX_NAME_BYTES + 1];
-    struct queue *queue;  /* NULL: an http subscription */
-    char *url;            /* NULL: a queue subscription */
-    struct span *filters; /* filter tags or binding keys; with their bytes in one block */
+    const struct topic *topic;
+    struct queue *queue;      /* NULL: an http subscription */
+    char *url;                /* NULL: a queue subscription */
+    struct endpoint endpoint; /* of an http subscription */
+    struct push_line *pushes; /* of an http subscription; NULL: TLS, which is not spoken */
+    struct span *filters;     /* filter tags or binding keys; with their bytes in one block */
     size_t filter_count;
     bool exponential;
     bool simplified;
     bool matches;       /* what is being published; used by topic_publish only */
-    uint64_t delivered; /* messages passed on, or counted as passed on */
-    uint64_t dropped;   /* messages that the queue could not take */
+    uint64_t delivered; /* messages passed on to the queue or the line */
+    uint64_t dropped;   /* messages that could not be passed on */
 };
 
 struct topic {
@@ -51,7 +55,7 @@ enum topic_result {
 /*
  * Publishes all bodies or none; ids[i] is the number of the i-th. Each queue gets copies that have
  * numbers of their own. A queue that cannot take them (full, or too small for the body) loses them,
- * and that is counted.
+ * and that is counted. Pushes only stand in line afterwards.
  */
 enum topic_result topic_publish(struct topic *topic, const struct span *bodies, size_t count,
                                 const struct topic_label *label, int64_t now_ms, uint64_t *ids);

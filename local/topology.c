@@ -1,6 +1,8 @@
 /* topology - see topology.h. */
 #include "local/topology.h"
 
+#include "base/log.h"
+
 static bool blame(const char *file, int line, const struct err *why, struct err *err)
 {
     return err_set(err, "%s:%d: error: %s", file ? file : "", line, why->text);
@@ -38,7 +40,14 @@ static bool add_subscription(struct store *store, struct topic *topic,
         .exponential = s->exponential,
         .simplified = s->simplified,
     };
-    return store_subscribe(store, topic, &spec, err);
+    if (!store_subscribe(store, topic, &spec, err))
+        return false;
+    if (span_starts(spec.url, "https://")) {
+        log_write(LOG_WARN, "local.https",
+                  LOG_FIELDS(LOG_STR("topic", topic->name), LOG_STR("subscription", s->name)),
+                  "only http:// is pushed to: what is published for this url is dropped");
+    }
+    return true;
 }
 
 static bool add_topic(struct store *store, const struct resource_topic *t, struct err *err)

@@ -239,7 +239,8 @@ static void the_state_shows_queues_and_topics(void **unused)
                                                .simplified = true},
                                    to_url = {.name = SPAN_LIT("u"),
                                              .url = SPAN_LIT("http://h/"),
-                                             .exponential = true};
+                                             .exponential = true},
+                                   to_tls = {.name = SPAN_LIT("v"), .url = SPAN_LIT("https://h/")};
     struct message *messages[1];
     size_t count;
     struct queue *queue = store_add_queue(store, span_of("frail"), &frail, NULL);
@@ -248,6 +249,16 @@ static void the_state_shows_queues_and_topics(void **unused)
     struct topic *topic = store_add_topic(store, span_of("t"), &by_tag, NULL);
     assert_true(store_subscribe(store, topic, &to_queue, NULL));
     assert_true(store_subscribe(store, topic, &to_url, NULL));
+    assert_true(store_subscribe(store, topic, &to_tls, NULL));
+    const struct span two[] = {body, body};
+    const struct topic_label no_tag = {0};
+    uint64_t ids[2];
+    assert_int_equal(topic_publish(topic, two, 2, &no_tag, NOW - 100, ids), TOPIC_OK);
+    struct push *trying = push_next(store_pushes(store), NOW - 100);
+    struct push *failing = push_next(store_pushes(store), NOW - 100);
+    assert_int_equal(trying->id, ids[0]);
+    assert_int_equal(failing->id, ids[1]);
+    assert_int_equal(push_settle(failing, false, NOW - 100), PUSH_RESTS);
     assert_int_equal(queue_send(queue, &body, 1, 0, NOW - 2000, NULL), QUEUE_OK);
     assert_int_equal(queue_receive(queue, 1, NOW - 2000, messages, &count), QUEUE_OK);
     assert_int_equal(queue_send(queue, &body, 1, 9000, NOW - 1000, NULL), QUEUE_OK);
@@ -267,7 +278,17 @@ static void the_state_shows_queues_and_topics(void **unused)
         "\"BACKOFF_RETRY\",\"notifyContentFormat\":\"SIMPLIFIED\",\"filterTag\":[\"a\",\"b\"],"
         "\"delivered\":0,\"dropped\":0},\"u\":{\"protocol\":\"http\",\"endpoint\":\"http://h/\","
         "\"notifyStrategy\":\"EXPONENTIAL_DECAY_RETRY\",\"notifyContentFormat\":\"JSON\","
-        "\"filterTag\":[],\"delivered\":0,\"dropped\":0}}}}}"));
+        "\"filterTag\":[],\"pending\":2,\"inFlight\":1,\"delivered\":0,\"failedTries\":1,"
+        "\"dropped\":0,\"nextTry\":\"2023-11-14T22:13:21.400Z\"},\"v\":{\"protocol\":\"http\","
+        "\"endpoint\":\"https://h/\",\"notifyStrategy\":\"BACKOFF_RETRY\","
+        "\"notifyContentFormat\":\"JSON\",\"filterTag\":[],\"delivered\":0,\"dropped\":2,"
+        "\"unsupported\":\"https\"}}}}}"));
+    assert_int_equal(push_settle(trying, true, NOW), PUSH_DELIVERED);
+    assert_int_equal(ask("POST", "/local/reset", ""), 200);
+    assert_int_equal(ask("GET", "/local/state", NULL), 200);
+    assert_non_null(strstr(buf_str(&answer),
+                           "\"pending\":0,\"inFlight\":0,\"delivered\":1,\"failedTries\":1,"
+                           "\"dropped\":0,\"nextTry\":null}"));
 }
 
 static void a_reset_empties(void **unused)

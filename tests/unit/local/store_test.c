@@ -210,14 +210,51 @@ static void binding_keys_choose_who_gets_a_message(void **unused)
     }
 }
 
-static void a_url_counts_as_a_receiver(void **unused)
+static void what_is_published_for_a_url_is_to_be_pushed(void **unused)
 {
     (void)unused;
     struct err err;
+    const struct span tags[] = {SPAN_LIT("a"), SPAN_LIT("\xe4\xbd\xa0"), SPAN_LIT("c")};
+    const struct span bodies[] = {SPAN_LIT("one"), SPAN_LIT("two")};
+    const struct topic_label label = {.tags = tags, .tag_count = 3};
+    uint64_t ids[2];
     struct topic *topic = add_topic("t", false);
     assert_true(subscribe(topic, "hook", NULL, NULL, 0, &err));
-    assert_int_equal(publish(topic, "", ""), TOPIC_OK);
-    assert_int_equal(topic_find(topic, span_of("hook"))->delivered, 1);
+    assert_int_equal(topic_publish(topic, bodies, 2, &label, NOW, ids), TOPIC_OK);
+    const struct subscription *hook = topic_find(topic, span_of("hook"));
+    assert_int_equal(hook->delivered, 2);
+    assert_int_equal(hook->pushes->pending, 2);
+    for (int i = 0; i < 2; i++) {
+        struct push *push = push_next(store_pushes(store), NOW);
+        assert_int_equal(push->id, ids[i]);
+        assert_ptr_equal(push->line->subscription, hook);
+        assert_true(span_eq_str(span_make(push->bytes, push->tags_len), "a, \xe4\xbd\xa0, c"));
+        assert_true(span_eq(span_make(push->bytes + push->tags_len, push->body_len), bodies[i]));
+        assert_int_equal(push_settle(push, true, NOW), PUSH_DELIVERED);
+    }
+    assert_int_equal(store_bytes(store), 0);
+}
+
+static void pushes_count_as_memory_and_live_as_long_as_the_topic_says(void **unused)
+{
+    (void)unused;
+    struct err err;
+    const struct span body = SPAN_LIT("12345"), tag = SPAN_LIT("tag");
+    const struct topic_label label = {.tags = &tag, .tag_count = 1};
+    uint64_t id;
+    struct topic *topic = add_topic("t", false);
+    assert_true(subscribe(topic, "a", NULL, NULL, 0, &err));
+    assert_true(subscribe(topic, "b", NULL, NULL, 0, &err));
+    topic->depot->limits.bytes = 2 * push_bytes(3, 5) - 1;
+    assert_int_equal(topic_publish(topic, &body, 1, &label, NOW, &id), TOPIC_FULL);
+    assert_int_equal(store_bytes(store), 0);
+    topic->depot->limits.bytes++;
+    assert_int_equal(topic_publish(topic, &body, 1, &label, NOW, &id), TOPIC_OK);
+    assert_int_equal(store_bytes(store), 2 * push_bytes(3, 5));
+    assert_int_equal(store_next_due(store), NOW + 86400000);
+    store_advance(store, NOW + 86400000);
+    assert_int_equal(store_bytes(store), 0);
+    assert_int_equal(topic_find(topic, span_of("b"))->pushes->dropped, 1);
 }
 
 static void a_topic_has_limits(void **unused)
@@ -331,6 +368,7 @@ static void what_does_not_fit_is_named_with_its_line(void **unused)
         {&topics[0].name, "", "a.cfg:7: error: topic name \"\""},
         {&subscriptions[0].queue, "gone", "a.cfg:8: error: subscription \"s\": there is no queue"},
         {&subscriptions[1].name, "s", "a.cfg:9: error: there is already a subscription \"s\""},
+        {&subscriptions[1].url, "http://h:0/", "a.cfg:9: error: subscription \"u\": the url"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err err;
@@ -357,7 +395,8 @@ int main(void)
         TEST(subscriptions_are_checked),
         TEST(tags_choose_who_gets_a_message),
         TEST(binding_keys_choose_who_gets_a_message),
-        TEST(a_url_counts_as_a_receiver),
+        TEST(what_is_published_for_a_url_is_to_be_pushed),
+        TEST(pushes_count_as_memory_and_live_as_long_as_the_topic_says),
         TEST(a_topic_has_limits),
         TEST(time_moves_all_queues_on),
         TEST(a_file_fills_the_store),
