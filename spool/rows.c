@@ -234,13 +234,13 @@ bool rows_each_lane(struct store *store, void (*fn)(void *ctx, uint64_t lane, ui
         }
         found->count += (uint64_t)sqlite3_column_int64(statement, 1);
     }
-    struct lane_count *next;
-    HASH_ITER(hh, lanes, found, next)
-    {
+    struct lane_count *at = lanes;
+    HASH_CLEAR(hh, lanes);
+    for (struct lane_count *next; at; at = next) {
+        next = at->hh.next;
         if (step == STORE_DONE)
-            fn(ctx, found->lane, found->count);
-        HASH_DEL(lanes, found);
-        free(found);
+            fn(ctx, at->lane, at->count);
+        free(at);
     }
     return step == STORE_DONE;
 }
