@@ -2,6 +2,7 @@
 #include "mqtt/ack.h"
 
 #include "mqtt/paho.h"
+#include "mqtt/resend.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -182,8 +183,10 @@ void *__wrap_MQTTPacket_Factory(int version, void *net, int *error)
     handling.code = 0;
     if (handling.qos2)
         *packet ^= QOS_MASK; /* 2 becomes 1 */
-    else if (type == PACKET_CONNACK)
+    if (type == PACKET_CONNACK) {
         set_tcp(socket_of(net), TCP_NODELAY, 1);
+        resend_begins(net);
+    }
     if (version >= 5 &&
         (type == PACKET_PUBACK || type == PACKET_PUBREC || type == PACKET_PUBCOMP)) {
         handling.code = ((const struct answer *)(void *)packet)->code;

@@ -23,7 +23,8 @@ void paho_prepare(void);
  * thread, Paho's included. */
 void paho_hurry(bool begins);
 
-/* Makes Paho's freeing of a packet wait until the next call. Paho's process-wide mutex is held. */
+/* Makes Paho's freeing of a packet wait until the next call: when the broker refuses a message,
+ * Paho looks into the packet once more after it has freed it. Paho's process-wide mutex is held. */
 void paho_keep(void *packet);
 
 #endif

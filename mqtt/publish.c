@@ -2,6 +2,7 @@
 #include "mqtt/publish.h"
 
 #include "base/json.h"
+#include "mqtt/paho.h"
 #include "mqtt/reason.h"
 
 #include <pthread.h>
@@ -45,6 +46,7 @@ struct publishes {
     pthread_mutex_t lock; /* guards what follows */
     bool open;
     bool ended;
+    bool hurried; /* Paho must look often whether a write can go on */
     struct publish_limits limits;
     unsigned window;
     unsigned count; /* waiting ones */
@@ -87,6 +89,14 @@ void publishes_free(struct publishes *p)
 
 /* ---- The lists */
 
+static void hurry_locked(struct publishes *p)
+{
+    bool hurry = p->open && p->count > 0;
+    if (hurry != p->hurried)
+        paho_hurry(hurry);
+    p->hurried = hurry;
+}
+
 static struct publish *add_locked(struct publishes *p)
 {
     struct publish *one = TAILQ_FIRST(&p->unused);
@@ -100,6 +110,7 @@ static struct publish *add_locked(struct publishes *p)
     TAILQ_INSERT_TAIL(&p->waiting, one, link);
     one->waiting = true;
     p->count++;
+    hurry_locked(p);
     return one;
 }
 
@@ -112,6 +123,7 @@ static bool claim_locked(struct publish *one)
     one->waiting = false;
     TAILQ_REMOVE(&p->waiting, one, link);
     p->count--;
+    hurry_locked(p);
     return true;
 }
 
@@ -266,6 +278,7 @@ void publishes_up(struct publishes *p, bool session_present, const struct publis
     p->limits = *limits;
     p->window = room < WIDEST_WINDOW ? room : WIDEST_WINDOW;
     p->open = !p->ended;
+    hurry_locked(p);
     pthread_mutex_unlock(&p->lock);
     if (!session_present) /* Paho has dropped the others, and said so */
         lose(p, LOSE_ORPHANS, lost_session);
@@ -275,6 +288,7 @@ void publishes_down(struct publishes *p)
 {
     pthread_mutex_lock(&p->lock);
     p->open = false;
+    hurry_locked(p);
     pthread_mutex_unlock(&p->lock);
     lose(p, LOSE_QOS0, lost_connection);
 }
@@ -292,6 +306,7 @@ void publishes_end(struct publishes *p)
     pthread_mutex_lock(&p->lock);
     p->open = false;
     p->ended = true;
+    hurry_locked(p);
     pthread_mutex_unlock(&p->lock);
     lose(p, LOSE_ALL, lost_stop);
     publishes_tell_hopeless(p); /* last: what is in neither list now never will be */

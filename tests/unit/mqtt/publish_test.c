@@ -82,6 +82,24 @@ static unsigned read_publish(struct broker *b, const char *payload, int qos, boo
     return id;
 }
 
+/* The next packet must be a PUBLISH of any size; returns its packet identifier. */
+static unsigned read_large(struct broker *b, uint8_t *body, size_t room, bool dup)
+{
+    uint8_t byte;
+    read_all(b, &byte, 1);
+    assert_int_equal(byte, PUBLISH << 4 | 2 | (dup ? 8 : 0));
+    size_t len = 0;
+    int shift = 0;
+    do {
+        read_all(b, &byte, 1);
+        len |= (size_t)(byte & 127) << shift;
+        shift += 7;
+    } while (byte & 128);
+    assert_true(len <= room);
+    read_all(b, body, len);
+    return get16(body + 2 + get16(body));
+}
+
 /* A link that is connected to a broker with these CONNACK properties. */
 static struct owner *open_with(struct broker *b, bool v5, const struct bytes *properties)
 {
@@ -307,6 +325,42 @@ static void a_lost_connection_makes_publishes_go_again_and_end_once(void **state
     }
 }
 
+/* More than a socket takes is sent again piece by piece, and each once. */
+static void all_goes_again_however_much_it_is(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, SIZE = 65536 };
+    struct broker b;
+    struct owner *o = open(&b, true);
+    static struct told told[COUNT];
+    char *payload = check_alloc(malloc(SIZE + 1));
+    memset(payload, 'x', SIZE);
+    payload[SIZE] = '\0';
+    uint8_t *body = check_alloc(malloc(SIZE + 16));
+    for (unsigned n = 0; n < COUNT; n++)
+        assert_true(publish(&told[n], o, payload, 1));
+    unsigned id = read_large(&b, body, SIZE + 16, false);
+    for (unsigned n = 1; n < COUNT; n++)
+        assert_int_equal(read_large(&b, body, SIZE + 16, false), id + n);
+    answer(&b, PUBACK, id, 0, NULL);
+    expect(&told[0], MQTT_PUBLISHED, NULL);
+    for (int connection = 0; connection < 3; connection++) {
+        broker_drop(&b);
+        broker_welcome(&b, true);
+        owner_heard(o, 2 + 2 * (size_t)connection, MQTT_LINK_CONNECTED);
+        for (unsigned n = 1; n < COUNT; n++)
+            assert_int_equal(read_large(&b, body, SIZE + 16, true), id + n);
+    }
+    for (unsigned n = 1; n < COUNT; n++)
+        answer(&b, PUBACK, id + n, 0, NULL);
+    for (unsigned n = 1; n < COUNT; n++)
+        expect(&told[n], MQTT_PUBLISHED, NULL);
+    broker_heard_nothing(&b);
+    free(body);
+    free(payload);
+    shut(&b, o);
+}
+
 static void a_lost_session_loses_what_was_not_answered(void **state)
 {
     (void)state;
@@ -448,6 +502,7 @@ int main(void)
         cmocka_unit_test(the_answer_to_a_publish_is_its_result),
         cmocka_unit_test(no_more_is_taken_than_the_broker_takes),
         cmocka_unit_test(a_lost_connection_makes_publishes_go_again_and_end_once),
+        cmocka_unit_test(all_goes_again_however_much_it_is),
         cmocka_unit_test(a_lost_session_loses_what_was_not_answered),
         cmocka_unit_test(stopping_loses_what_was_not_answered),
         cmocka_unit_test(nothing_is_taken_when_leaving),
