@@ -22,8 +22,12 @@ class MqttClient:
         for credential in (username, password):
             if credential:
                 body += wire.text(credential)
-        self.stream.send(wire.packet(wire.CONNECT, 0, body))
-        answer = self._expect(wire.CONNACK)
+        try:
+            self.stream.send(wire.packet(wire.CONNECT, 0, body))
+            answer = self._expect(wire.CONNACK)
+        except (OSError, ConnectionError):
+            self.stream.close()
+            raise
         self.session_present = bool(answer.body[0] & 1)
         if answer.reason:
             raise ConnectionError(f"the broker refused the connection: {answer.reason}")
@@ -47,7 +51,7 @@ class MqttClient:
         self.last_mid = self.last_mid % 65535 + 1
         return self.last_mid
 
-    def _handle(self, deadline):
+    def read_packet(self, deadline):
         """Reads one packet and answers what wants an answer."""
         got = self.stream.read(deadline)
         if got.kind == wire.PUBLISH:
@@ -65,7 +69,7 @@ class MqttClient:
     def _expect(self, kind, mid=None):
         deadline = time.monotonic() + self.patience
         while True:
-            got = self._handle(deadline)
+            got = self.read_packet(deadline)
             if got.kind == kind and (mid is None or got.mid == mid):
                 return got
 
@@ -103,7 +107,7 @@ class MqttClient:
 
     def _settle(self, pending, done_kind, most, on_done):
         while len(pending) > most:
-            got = self._handle(time.monotonic() + self.patience)
+            got = self.read_packet(time.monotonic() + self.patience)
             if got.kind == done_kind and got.mid in pending:
                 index = pending.pop(got.mid)
                 if on_done:
@@ -113,5 +117,5 @@ class MqttClient:
         """Reads until count messages have come in all; returns them."""
         deadline = time.monotonic() + (patience or self.patience)
         while len(self.received) < count:
-            self._handle(deadline)
+            self.read_packet(deadline)
         return self.received

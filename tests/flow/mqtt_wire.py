@@ -116,6 +116,25 @@ class Reader:
         return self.take(len(self.data) - self.at)
 
 
+def packet_end(data, at):
+    """Where the packet that begins at `at` ends, or None when it is not there in full."""
+    size = shift = 0
+    for place in range(at + 1, min(at + 5, len(data))):
+        size |= (data[place] & 127) << shift
+        shift += 7
+        if data[place] < 128:
+            return place + 1 + size if len(data) >= place + 1 + size else None
+    return None
+
+
+def packet_body(data, at, end):
+    """A whole packet without its fixed header."""
+    place = at + 1
+    while data[place] >= 128:
+        place += 1
+    return bytes(data[place + 1:end])
+
+
 class Packet:
     """One packet: type, flags, body, and when it came (monotonic seconds)."""
 
@@ -177,17 +196,12 @@ class Stream:
 
     def _whole(self):
         """The first whole packet of the buffer, or None."""
-        size = shift = 0
-        for at in range(1, min(5, len(self.buffer))):
-            size |= (self.buffer[at] & 127) << shift
-            shift += 7
-            if self.buffer[at] < 128:
-                if len(self.buffer) < at + 1 + size:
-                    return None
-                kind, body = self.buffer[0], bytes(self.buffer[at + 1:at + 1 + size])
-                del self.buffer[:at + 1 + size]
-                return Packet(kind >> 4, kind & 15, body)
-        return None
+        end = packet_end(self.buffer, 0)
+        if end is None:
+            return None
+        kind, body = self.buffer[0], packet_body(self.buffer, 0, end)
+        del self.buffer[:end]
+        return Packet(kind >> 4, kind & 15, body)
 
     def read(self, deadline):
         """The next packet; TimeoutError at the deadline, ConnectionError when the peer is gone."""
