@@ -2,6 +2,7 @@
 #include "mqtt/paho.h"
 
 #include <MQTTAsync.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -74,16 +75,30 @@ void paho_hurry(bool begins)
 
 #ifdef MQTT_CAN_WITHHOLD /* a Paho that is known well enough */
 
-/* Of Socket.h. */
+/* Of Socket.h, Thread.h and MQTTAsync.c. */
 int __real_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error);
 int __wrap_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error);
+int Thread_signal_cond(void *cond);
+extern void *send_cond; /* the sending thread waits there for up to a second */
 
 int __wrap_Socket_getReadySocket(int more, int timeout_ms, pthread_mutex_t *mutex, int *error)
 {
-    enum { HURRY_MS = 10 };
-    if (timeout_ms > HURRY_MS && atomic_load(&hurries) > 0)
-        timeout_ms = HURRY_MS;
-    return __real_Socket_getReadySocket(more, timeout_ms, mutex, error);
+    enum { HURRY_MS = 10, LOOK_MS = 100, NONE = 0, NOBODY = -1 };
+    for (;;) {
+        bool hurry = atomic_load(&hurries) > 0;
+        int wait_ms = hurry ? HURRY_MS : LOOK_MS;
+        if (wait_ms > timeout_ms)
+            wait_ms = timeout_ms;
+        int ready = __real_Socket_getReadySocket(more, wait_ms, mutex, error);
+        timeout_ms -= wait_ms;
+        if (ready != NONE || (timeout_ms <= 0 && !hurry))
+            return ready;
+        if (hurry) {
+            Thread_signal_cond(send_cond);
+            (void)poll(NULL, 0, 1); /* it may have come back at once, and would again */
+            return NOBODY;          /* after NONE, Paho would sleep for 100 ms */
+        }
+    }
 }
 
 #endif

@@ -7,9 +7,9 @@
  * become 7. Nothing else of Paho relies on either.
  *
  * Paho's receiving thread looks for writes that can go on, and for connections that are made, only
- * between two waits of up to a second for something to read. Where nothing can be read before that
- * write or that CONNECT, each of them costs the whole second. While one is under way, the thread is
- * made to wait less.
+ * between two waits of up to a second for something to read; and its sending thread waits for up to
+ * a second when a write cannot go on. Where nothing can be read before that write or that CONNECT,
+ * each of them costs whole seconds. While one is under way, the threads are made to wait less.
  */
 #ifndef MQTT_PAHO_H
 #define MQTT_PAHO_H
