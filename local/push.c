@@ -164,21 +164,29 @@ void push_add(struct push_line *line, uint64_t id, struct span tags, struct span
     update(line);
 }
 
+/* Drops those at the head of a list whose life has ended. */
+static void drop_dead(struct push *list, int64_t now_ms)
+{
+    struct push *push, *next;
+    DL_FOREACH_SAFE(list, push, next)
+    {
+        if (end_of_life(push) > now_ms)
+            break;
+        drop(push);
+    }
+}
+
 static void advance_line(struct push_line *line, int64_t now_ms)
 {
-    while (line->fresh && end_of_life(line->fresh) <= now_ms)
-        drop(line->fresh);
     struct heap_node *rest;
     while ((rest = heap_first(&line->resting)) && rest->due_ms <= now_ms) {
         _Static_assert(offsetof(struct push, timer) == 0, "the timer is the push's head");
         struct push *push = (struct push *)rest;
-        if (end_of_life(push) <= now_ms) {
-            drop(push);
-        } else {
-            leave_state(push);
-            enter_state(push, PUSH_AGAIN, 0);
-        }
+        leave_state(push);
+        enter_state(push, PUSH_AGAIN, 0);
     }
+    drop_dead(line->fresh, now_ms); /* in the order of their age */
+    drop_dead(line->again, now_ms); /* in any order: push_next drops the others */
     update(line);
 }
 
@@ -257,22 +265,28 @@ enum push_verdict push_settle(struct push *push, bool ok, int64_t now_ms)
     return verdict;
 }
 
+static void release_all(struct push *list)
+{
+    struct push *push, *next;
+    DL_FOREACH_SAFE(list, push, next)
+    {
+        release(push);
+    }
+}
+
 void push_line_reset(struct push_line *line)
 {
-    struct heap_node *rest;
-    struct push *push, *next;
-    DL_FOREACH_SAFE(line->trying, push, next)
+    struct push *push;
+    DL_FOREACH(line->trying, push)
     {
         push->line = NULL; /* push_settle frees it */
     }
-    line->trying = NULL;
-    line->trying_count = 0;
-    while (line->fresh)
-        finish(line->fresh);
-    while (line->again)
-        finish(line->again);
-    while ((rest = heap_first(&line->resting)))
-        finish((struct push *)rest);
+    release_all(line->fresh);
+    release_all(line->again);
+    for (size_t i = 0; i < line->resting.count; i++)
+        release((struct push *)line->resting.nodes[i]);
+    line->fresh = line->again = line->trying = NULL;
+    line->resting.count = line->trying_count = 0;
     line->pending = line->troubled = 0;
     update(line);
 }

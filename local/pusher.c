@@ -232,8 +232,11 @@ void pusher_free(struct pusher *pusher)
 {
     if (!pusher)
         return;
-    while (pusher->tries)
-        (void)end_try(pusher->tries);
+    struct pusher_try *try, *next;
+    DL_FOREACH_SAFE(pusher->tries, try, next)
+    {
+        (void)end_try(try);
+    }
     if (pusher->dns)
         evdns_base_free(pusher->dns, 0);
     buf_fini(&pusher->body);

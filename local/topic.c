@@ -62,8 +62,8 @@ static struct span join_tags(const struct topic_label *label, char out[MAX_JOINE
         struct span tag = label->tags[i];
         CHECK(len + 2 + tag.len <= MAX_JOINED_TAGS);
         if (i > 0) {
-            memcpy(out + len, ", ", 2);
-            len += 2;
+            out[len++] = ',';
+            out[len++] = ' ';
         }
         memcpy(out + len, tag.ptr, tag.len);
         len += tag.len;
