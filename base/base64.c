@@ -47,26 +47,26 @@ bool base64_decode(struct buf *out, struct span text)
     if (!to)
         return false;
     size_t n = 0;
-    for (size_t i = 0; i < text.len; i += 4) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < text.len; i += 4) {
         const char *q = text.ptr + i;
         bool last = i + 4 == text.len;
         size_t pad = last && q[3] == '=' ? (q[2] == '=' ? 2 : 1) : 0;
         uint32_t v = 0;
         for (size_t k = 0; k < 4; k++) {
             int d = k >= 4 - pad ? 0 : value_of(q[k]);
-            if (d < 0)
-                return false;
-            v = v << 6 | (uint32_t)d;
+            ok = ok && d >= 0;
+            v = v << 6 | (uint32_t)(d & 63);
         }
-        if ((pad == 1 && (v & 0xFF)) || (pad == 2 && (v & 0xFFFF)))
-            return false;
+        ok = ok && !(pad == 1 && (v & 0xFF)) && !(pad == 2 && (v & 0xFFFF));
         to[n++] = (char)(v >> 16);
         if (pad < 2)
             to[n++] = (char)(v >> 8 & 0xFF);
         if (pad < 1)
             to[n++] = (char)(v & 0xFF);
     }
-    out->len += n;
+    if (ok)
+        out->len += n;
     out->ptr[out->len] = '\0';
-    return true;
+    return ok;
 }

@@ -27,6 +27,20 @@ bool log_on(enum log_level level)
     return level <= current_level;
 }
 
+/* As a person reads it: control characters and bad UTF-8 escaped, quotes and backslashes kept. */
+static void add_plain(struct buf *line, struct span text)
+{
+    size_t from = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        if (i < text.len && text.ptr[i] != '"' && text.ptr[i] != '\\')
+            continue;
+        json_escape(line, span_slice(text, from, i - from));
+        if (i < text.len)
+            buf_add_char(line, text.ptr[i]);
+        from = i + 1;
+    }
+}
+
 static void text_line(struct buf *line, enum log_level level, const char *event,
                       const struct log_field *fields, struct span text)
 {
@@ -35,7 +49,7 @@ static void text_line(struct buf *line, enum log_level level, const char *event,
     buf_add_char(line, ' ');
     buf_add_str(line, event);
     buf_add_str(line, ": ");
-    json_escape(line, text);
+    add_plain(line, text);
     for (const struct log_field *f = fields; f && f->key; f++) {
         buf_printf(line, " %s=", f->key);
         if (f->is_number) {
