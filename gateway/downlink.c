@@ -193,10 +193,10 @@ static void take_mail(void *ctx)
     pthread_mutex_unlock(&d->mutex);
     while (in) {
         struct inbound *next = in->mail_next;
-        if (in->mail == MAIL_PUBLISHED)
+        if (in->mail == INBOUND_PUBLISHED)
             inbound_published(in);
         else
-            inbound_noted(in, in->mail == MAIL_NOTED);
+            inbound_noted(in, in->mail == INBOUND_NOTED);
         in = next;
     }
     if (changed && online != d->online) {
@@ -213,7 +213,7 @@ static void post_locked(struct downlink *d, bool *post)
     d->posted = true;
 }
 
-void downlink_mail(struct inbound *in, int what)
+void downlink_mail(struct inbound *in, enum inbound_mail what)
 {
     struct downlink *d = in->source->downlink;
     bool post;
@@ -230,7 +230,7 @@ void downlink_mail(struct inbound *in, int what)
 
 void downlink_noted(void *cookie, bool committed)
 {
-    downlink_mail(cookie, committed ? MAIL_NOTED : MAIL_NOT_NOTED);
+    downlink_mail(cookie, committed ? INBOUND_NOTED : INBOUND_NOT_NOTED);
 }
 
 void downlink_online(struct downlink *d, bool online)

@@ -39,6 +39,9 @@ enum inbound_state {
     INBOUND_FAILED,     /* the broker refused it; it comes again when it is visible again */
 };
 
+/* What the mailbox says of one. */
+enum inbound_mail { INBOUND_PUBLISHED, INBOUND_NOTED, INBOUND_NOT_NOTED };
+
 /* A CMQ message on its way to MQTT, known by where it came from and its msgId. */
 struct inbound {
     UT_hash_handle hh;
@@ -57,7 +60,7 @@ struct inbound {
     void *pushed_ctx;
 
     struct inbound *mail_next; /* in the mailbox */
-    enum { MAIL_PUBLISHED, MAIL_NOTED, MAIL_NOT_NOTED } mail;
+    enum inbound_mail mail;
     enum mqtt_publish_result result;
     char why[128];
 };
@@ -130,6 +133,6 @@ void deletes_run(struct source *source);
 
 /* downlink.c */
 void downlink_run(struct downlink *downlink);
-void downlink_mail(struct inbound *in, int what);
+void downlink_mail(struct inbound *in, enum inbound_mail what);
 
 #endif

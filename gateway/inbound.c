@@ -207,7 +207,7 @@ static void published(void *ctx, enum mqtt_publish_result result, const char *wh
     struct inbound *in = ctx; /* on Paho's thread: only what is the callback's to write */
     in->result = result;
     (void)snprintf(in->why, sizeof in->why, "%s", why ? why : "");
-    downlink_mail(in, MAIL_PUBLISHED);
+    downlink_mail(in, INBOUND_PUBLISHED);
 }
 
 static void drop_loop(struct inbound *in)

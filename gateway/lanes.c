@@ -285,7 +285,7 @@ static void post_mail(struct lanes *lanes, struct mail *mail)
         pump_post(lanes->pump, take_mail, lanes);
 }
 
-static struct mail *mail_new(int kind, uint64_t lane, struct delivery *deliveries)
+static struct mail *mail_new(enum mail_kind kind, uint64_t lane, struct delivery *deliveries)
 {
     struct mail *mail = check_alloc(calloc(1, sizeof *mail));
     mail->kind = kind;

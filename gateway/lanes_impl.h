@@ -88,9 +88,11 @@ struct outlet {
     struct log_repeat trouble;
 };
 
+enum mail_kind { MAIL_ADD, MAIL_APPEARED, MAIL_REFILLED };
+
 struct mail {
     struct mail *next;
-    enum { MAIL_ADD, MAIL_APPEARED, MAIL_REFILLED } kind;
+    enum mail_kind kind;
     uint64_t lane;
     uint64_t from_id; /* MAIL_APPEARED: the lowest id that appeared; 0: unknown */
     struct delivery *deliveries;

@@ -15,11 +15,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { UPLINK_REPEAT_MS = 60 * 1000 };
+enum {
+    UPLINK_REPEAT_MS = 60 * 1000,
+    UPLINK_MAX_KEPT = 4 << 20, /* bytes of a payload in a dead letter; CMQ takes 1 MiB at most */
+    UPLINK_CUT_TO = 64 << 10,  /* what is kept of a larger one, for whoever looks at it */
+};
 
 struct uplink {
     const struct ruleset *rules;
     struct counters *counters;
+    struct jq_worker *jq; /* Paho's thread; NULL: no rule has a program */
     struct spool *spool;
     struct mqtt_link *link;
     struct lanes *lanes;
@@ -60,9 +65,30 @@ static void take_delivery(void *ctx, const struct forward_rule *rule, size_t tar
     g->delivery_tail = &delivery->next;
 }
 
+/* A payload that could fill the spool by itself is kept in part, and the reason says so. */
+static struct dead_letter *cut_giant(struct dead_letter *letter)
+{
+    if (letter->body.len <= UPLINK_MAX_KEPT)
+        return letter;
+    struct buf reason = BUF_INIT(1024);
+    buf_printf(&reason, "payload_cut: %zu bytes, of which the first %d are kept; ",
+               letter->body.len, UPLINK_CUT_TO);
+    buf_add(&reason, span_slice(letter->reason, 0, 512));
+    struct dead_letter *cut =
+        dead_letter_new(letter->rule, buf_span(&reason), letter->destination, letter->origin,
+                        span_slice(letter->body, 0, UPLINK_CUT_TO));
+    cut->received_ms = letter->received_ms;
+    cut->died_ms = letter->died_ms;
+    cut->direction = letter->direction;
+    buf_fini(&reason);
+    free(letter);
+    return cut;
+}
+
 static void take_dead(void *ctx, const struct forward_rule *rule, struct dead_letter *letter)
 {
     struct gathering *g = ctx;
+    letter = cut_giant(letter);
     *g->dead_tail = letter;
     g->dead_tail = &letter->next;
     counters_dead(g->uplink->counters, letter->reason);
@@ -117,7 +143,7 @@ static void plan(struct gathering *g, const struct mqtt_message *message)
     }
     struct plan_sink sink = {
         .ctx = g, .next_id = next_id, .delivery = take_delivery, .dead = take_dead};
-    struct plan_result result = plan_message(uplink->rules, message, NULL, &sink);
+    struct plan_result result = plan_message(uplink->rules, message, NULL, uplink->jq, &sink);
     counters_add(uplink->counters, COUNTER_MATCHED, result.matched);
     counters_add(uplink->counters, COUNTER_PLANNED, result.deliveries);
     if (result.matched == 0)
@@ -217,11 +243,13 @@ void uplink_spool_state(struct uplink *uplink, enum spool_state state, const cha
 
 /* ---- life ---- */
 
-struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters)
+struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters,
+                          struct jq_host *jq)
 {
     struct uplink *uplink = check_alloc(calloc(1, sizeof *uplink));
     uplink->rules = rules;
     uplink->counters = counters;
+    uplink->jq = jq ? jq_worker_new(jq) : NULL;
     pthread_condattr_t monotonic;
     CHECK(pthread_condattr_init(&monotonic) == 0);
     CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -237,6 +265,7 @@ void uplink_free(struct uplink *uplink)
         return;
     pthread_cond_destroy(&uplink->moved);
     pthread_mutex_destroy(&uplink->mutex);
+    jq_worker_free(uplink->jq);
     free(uplink);
 }
 
