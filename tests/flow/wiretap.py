@@ -31,6 +31,10 @@ class Wiretap:
 
     def close(self):
         self.server.close()
+        self.cut()
+
+    def cut(self):
+        """Breaks every connection."""
         for one in list(self.connections):
             self._end(one)
 
