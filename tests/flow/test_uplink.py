@@ -122,6 +122,49 @@ class Uplink(harness.FlowTest):
             self.assertEqual((letter["rule"], letter["direction"]), ("plain", "up"))
         self.assertIn("/queue", letters[5]["reason"])
 
+    def test_overlapping_filters_apply_each_rule_once_under_mqtt_5(self):
+        rules = [{"name": f"r{n}", "from": text, "to": {"queue": f"q{n}"}}
+                 for n, text in enumerate(["a/#", "a/b", "+/b", "#"])]
+        self.start_cmq([f"q{n}" for n in range(4)])
+        self.start_gateway(rules)
+        with self.broker.client() as device:
+            for n in range(50):
+                device.publish("a/b", f"message {n}")
+        for n in range(4):
+            self.assertEqual(sorted(self.cmq.take(f"q{n}", 50)),
+                             sorted(f"message {n}" for n in range(50)))
+        harness.wait_until("the spool is empty",
+                           lambda: self.gateway.spool_stat()["deliveries"] == 0)
+        self.assertEqual([self.cmq.counts(f"q{n}") for n in range(4)], [0, 0, 0, 0])
+
+    def test_a_filter_that_another_covers_is_not_asked_for_under_mqtt_3_1_1(self):
+        rules = [{"name": f"r{n}", "from": text, "to": {"queue": f"q{n}"}}
+                 for n, text in enumerate(["a/#", "a/b", "a/+"])]
+        self.start_cmq([f"q{n}" for n in range(3)])
+        self.start_gateway(rules, mqtt={"version": "3.1.1"}, subscribed=False)
+        self.broker.wait_subscribed("a/#")
+        with self.broker.client() as device:
+            for n in range(50):
+                device.publish("a/b", f"message {n}")
+        for n in range(3):
+            self.assertEqual(sorted(self.cmq.take(f"q{n}", 50)),
+                             sorted(f"message {n}" for n in range(50)))
+        self.assertEqual(self.broker.log_lines(r"edge-1 \d a/b$"), [])
+        self.assertEqual([self.cmq.counts(f"q{n}") for n in range(3)], [0, 0, 0])
+
+    def test_a_payload_that_could_fill_the_spool_is_kept_in_part_and_holds_nothing_up(self):
+        self.start_cmq(["plain"])
+        self.start_gateway([{"name": "plain", "from": "in/#", "to": {"queue": "plain"}}],
+                           spool={"max_size": "16MiB", "sync": "crash"})
+        giant = b"0123456789abcdef" * (20 << 16)  # 20 MiB: more than the spool
+        with self.broker.client() as device:
+            device.publish("in/x", giant)
+            device.publish("in/x", "good")
+        self.assertEqual(self.cmq.take("plain", 1), ["good"])
+        letter, = harness.wait_until("its dead letter", self.gateway.dead_letters)
+        self.assertRegex(letter["reason"], rf"payload_cut: {len(giant)} bytes.*65536 are kept")
+        self.assertEqual(base64.b64decode(letter["body_base64"]), giant[:65536])
+
     def test_a_single_message_of_an_idle_gateway_goes_at_once_and_alone(self):
         self.start_cmq(["plain"])
         self.start_gateway([{"name": "plain", "from": "in/#", "to": {"queue": "plain"}}])
