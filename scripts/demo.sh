@@ -112,7 +112,17 @@ for queue in readings hot-store pager alarm-board alarm-log snapshots; do
     show cmqgw cmq receive "$queue" --wait 5
 done
 
-# 7. The way back, CMQ to MQTT, is shown here once the gateway has it.
+say '7. The way back: a service commands the boiler through CMQ'
+start device mosquitto_sub -h 127.0.0.1 -p "$port" -q 1 -i boiler-d8 -t 'fleet/p1/d8/cmd' -v
+wait_for 'the boiler subscribes' ' fleet/p1/d8/cmd$' mosquitto
+command='{"product": "p1", "device": "d8", "payload": {"burner": "off"}}'
+show cmqgw explain --queue downlink --body "$command"
+show cmqgw cmq send downlink "$command"
+wait_for 'the boiler hears of it' burner device
+printf 'boiler-d8 got: %s\n' "$(cat "$work/device.log")"
+printf '\nand one that says no device is set aside with the reason:\n'
+show cmqgw cmq send downlink '{"payload": {"burner": "off"}}'
+show cmqgw cmq receive downlink-dead --wait 10
 
 say 'Done. What to try next'
 cat <<NEXT
