@@ -5,8 +5,6 @@
 
 enum { MAX_FILTERS = 64, MAX_TARGETS = 64, MAX_TEMPLATE_BYTES = 4096 };
 
-static const char no_jq[] = "needs jq, which this version does not have";
-
 static const char *const bodies[] = {[ENVELOPE_RAW] = "raw",
                                      [ENVELOPE_BASE64] = "base64",
                                      [ENVELOPE_CLOUDEVENTS] = "cloudevents",
@@ -56,12 +54,12 @@ static void read_from(struct reader *reader, const config_setting_t *setting, vo
 
 static void read_when(struct reader *reader, const config_setting_t *setting, void *object)
 {
-    (void)object;
-    if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
-        reader_mismatch(reader, setting);
-    } else {
-        reader_fault(reader, setting, "%s", no_jq);
-    }
+    struct forward_rule *rule = object;
+    char *value = reader_string(reader, setting);
+    if (!value)
+        return;
+    rule->when = reader_program(reader, setting, span_of(value));
+    free(value);
 }
 
 static void read_body(struct reader *reader, const config_setting_t *setting, void *object)
@@ -74,7 +72,7 @@ static void read_body(struct reader *reader, const config_setting_t *setting, vo
     if (kind >= 0) {
         rule->body = (enum envelope_kind)kind;
     } else if (span_starts(span_of(value), "jq:")) {
-        reader_fault(reader, setting, "%s", no_jq);
+        rule->jq = reader_program(reader, setting, span_of(value + strlen("jq:")));
     } else {
         reader_mismatch(reader, setting);
     }
@@ -271,8 +269,8 @@ static const struct option forward_options[] = {
      .kind = OPTION_OTHER,
      .read = read_when,
      .takes = "a jq program",
-     .text = "The message matches when the first output is neither false nor null. Needs a version "
-             "with jq."},
+     .text = "The message matches when the first output is neither false nor null. A payload that "
+             "is not JSON does not match."},
     {.name = "to",
      .kind = OPTION_GROUPS,
      .required = true,
@@ -286,7 +284,7 @@ static const struct option forward_options[] = {
      .read = read_body,
      .preset = "raw",
      .takes = "\"raw\", \"base64\", \"cloudevents\" or \"jq:PROGRAM\"",
-     .text = "What CMQ gets. `jq:` needs a version with jq."},
+     .text = "What CMQ gets; of `jq:` the first output, as JSON."},
     {.name = "retained",
      .kind = OPTION_WORD,
      OPTION_AT(struct forward_rule, skip_retained),

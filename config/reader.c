@@ -90,6 +90,16 @@ char *reader_string(struct reader *reader, const config_setting_t *setting)
 }
 
 /* Whether a string may stand as it is; notes why not. */
+const struct jq_program *reader_program(struct reader *reader, const config_setting_t *setting,
+                                        struct span text)
+{
+    struct err err;
+    const struct jq_program *program = ruleset_program(reader->config->rules, text, &err);
+    if (!program)
+        reader_refuse(reader, setting, err.text);
+    return program;
+}
+
 static bool string_ok(struct reader *reader, const config_setting_t *setting, const char *value)
 {
     const struct option *option = reader->option;

@@ -38,6 +38,10 @@ void reader_group(struct reader *reader, const struct option_group *group,
 /* The value of a string setting with a reference resolved; the caller frees it. NULL: a fault. */
 char *reader_string(struct reader *reader, const config_setting_t *setting);
 
+/* The rule set's jq program with this text, part of setting's value. NULL: a fault. */
+const struct jq_program *reader_program(struct reader *reader, const config_setting_t *setting,
+                                        struct span text);
+
 /* The index of the string among words, or -1 and nothing noted. */
 int reader_word(const char *value, const char *const *words);
 

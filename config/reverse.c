@@ -85,15 +85,12 @@ static void read_payload(struct reader *reader, const config_setting_t *setting,
     if (!value)
         return;
     struct span text = span_of(value);
-    struct err err;
     int kind = reader_word(value, payloads);
     if (kind >= 0) {
         rule->payload = (enum reverse_payload)kind;
     } else if (span_starts(text, "jq:") && text.len > strlen("jq:")) {
         rule->payload = REVERSE_JQ;
-        rule->jq = jq_program_new(span_slice(text, strlen("jq:"), text.len), &err);
-        if (!rule->jq)
-            reader_refuse(reader, setting, err.text);
+        rule->jq = reader_program(reader, setting, span_slice(text, strlen("jq:"), text.len));
     } else {
         reader_mismatch(reader, setting);
         rule->payload = REVERSE_CLOUDEVENTS; /* so that {ce:...} is not a second fault */

@@ -128,9 +128,9 @@ static bool read_options(struct command_line *line, struct request *r)
 
 /* Whether some rule matches. */
 static bool explain_topic(const struct command_line *line, const struct config *config,
-                          const struct mqtt_message *message)
+                          const struct mqtt_message *message, struct jq_worker *jq)
 {
-    struct explanation *e = explanation_new(config, message);
+    struct explanation *e = explanation_new(config, message, jq);
     if (line->json) {
         explain_print_json(stdout, e);
     } else {
@@ -143,15 +143,10 @@ static bool explain_topic(const struct command_line *line, const struct config *
 
 /* Whether some rule publishes it. */
 static bool explain_queue(const struct command_line *line, const struct config *config,
-                          const struct request *r)
+                          const struct request *r, struct jq_worker *jq)
 {
-    struct err err;
     struct reverse_explanation *e =
-        reverse_explanation_new(config, span_of(r->queue), r->message.payload, &err);
-    if (!e) {
-        command_failed(line, "%s", err.text);
-        return false;
-    }
+        reverse_explanation_new(config, span_of(r->queue), r->message.payload, jq);
     if (line->json) {
         explain_print_reverse_json(stdout, e);
     } else {
@@ -171,11 +166,16 @@ static bool explain(const struct command_line *line, struct request *r)
         r->message.payload = buf_span(&r->payload);
     }
     struct config *config = command_config_by_hand(line);
-    if (!config)
-        return false;
-    bool yes = r->queue ? explain_queue(line, config, r) : explain_topic(line, config, &r->message);
+    struct jq_worker *jq;
+    bool yes = config && command_jq(line, config->rules, &jq);
+    if (yes) {
+        yes = r->queue ? explain_queue(line, config, r, jq)
+                       : explain_topic(line, config, &r->message, jq);
+        jq_worker_free(jq);
+        yes = command_flush(line) && yes;
+    }
     config_free(config);
-    return command_flush(line) && yes;
+    return yes;
 }
 
 int cmd_explain(struct command_line *line)

@@ -16,8 +16,9 @@ enum {
 struct choice {
     struct command_line *line;
     struct state state;
-    const char *rule; /* --rule */
-    bool all;         /* --all */
+    struct jq_worker *jq; /* to replay; NULL: no rule has a program */
+    const char *rule;     /* --rule */
+    bool all;             /* --all */
     uint64_t *ids;
     size_t count;
     size_t done;
@@ -131,9 +132,17 @@ static int take_out_all(struct choice *c, take_out_fn fn, const char *done)
 
 static bool replay(struct choice *c, const struct dead_letter *letter, struct err *err)
 {
+    struct replay how = {.morgue = c->state.morgue,
+                         .rules = c->state.config->rules,
+                         .timeout_ms = GATEWAY_TIMEOUT_MS};
+    if (how.rules->program_count > 0 && !c->jq) {
+        c->jq = jq_worker_alone(err);
+        if (!c->jq)
+            return false;
+    }
+    how.jq = c->jq;
     int64_t start_ms = clock_mono_ms();
-    bool ok =
-        replay_letter(c->state.morgue, c->state.config->rules, letter, GATEWAY_TIMEOUT_MS, err);
+    bool ok = replay_letter(&how, letter, err);
     c->silent_gateway = !ok && clock_mono_ms() - start_ms >= GATEWAY_TIMEOUT_MS;
     return ok;
 }
@@ -147,6 +156,7 @@ int cmd_dead_letters_replay(struct command_line *line)
 {
     struct choice c = {.line = line};
     int status = read_line(&c, false) ? take_out_all(&c, replay, "replayed") : line->status;
+    jq_worker_free(c.jq);
     free(c.ids);
     return status;
 }

@@ -218,6 +218,17 @@ struct config *command_config_by_hand(const struct command_line *line)
     return load(line, false);
 }
 
+bool command_jq(const struct command_line *line, const struct ruleset *rules,
+                struct jq_worker **worker)
+{
+    struct err err;
+    *worker = rules->program_count > 0 ? jq_worker_alone(&err) : NULL;
+    if (*worker || rules->program_count == 0)
+        return true;
+    command_failed(line, "%s", err.text);
+    return false;
+}
+
 bool command_read(const struct command_line *line, const char *path, struct buf *out)
 {
     bool is_stdin = strcmp(path, "-") == 0;

@@ -85,6 +85,13 @@ struct config *command_config(const struct command_line *line);
 struct config *command_config_by_hand(const struct command_line *line);
 
 /*
+ * The worker that runs the rules' jq programs; NULL when they have none. False, and said so, when
+ * it cannot be had. The caller frees it with jq_worker_free. While there is no other thread.
+ */
+bool command_jq(const struct command_line *line, const struct ruleset *rules,
+                struct jq_worker **worker);
+
+/*
  * Reads a file to its end into out, "-" being standard input. False, and said so, when it cannot be
  * read or is larger than out's ceiling.
  */

@@ -114,7 +114,8 @@ static void on_skipped(void *ctx, const struct forward_rule *rule, const char *r
         (struct explain_skip){.rule = rule, .reason = span_dup(span_of(reason))};
 }
 
-struct explanation *explanation_new(const struct config *config, const struct mqtt_message *message)
+struct explanation *explanation_new(const struct config *config, const struct mqtt_message *message,
+                                    struct jq_worker *jq)
 {
     struct explanation *e = check_alloc(calloc(1, sizeof(*e)));
     e->config = config;
@@ -125,7 +126,7 @@ struct explanation *explanation_new(const struct config *config, const struct mq
                                    .dead = on_dead,
                                    .matched = on_matched,
                                    .skipped = on_skipped};
-    plan_message(config->rules, message, NULL, &sink);
+    plan_message(config->rules, message, NULL, jq, &sink);
     return e;
 }
 

@@ -2,8 +2,8 @@
  * explain - what would become of a message, and how far it would get (RULES 7)
  *
  * Plans a message with the rules of a configuration, as the gateway would, keeps every result, and
- * follows each delivery through the declared resources. Computes only; explain_print.h shows it.
- * Pure; any thread.
+ * follows each delivery through the declared resources. explain_print.h shows it. Any thread, a jq
+ * worker each.
  */
 #ifndef GATEWAY_EXPLAIN_H
 #define GATEWAY_EXPLAIN_H
@@ -54,10 +54,11 @@ struct explanation {
 
 /*
  * Explains message. Both arguments must outlive the explanation, which the caller frees with
- * explanation_free. Deliveries carry the number 0, so the id of a CloudEvent is "GATEWAY-0".
+ * explanation_free. Deliveries carry the number 0, so the id of a CloudEvent is "GATEWAY-0". jq may
+ * be NULL when no rule has a program.
  */
-struct explanation *explanation_new(const struct config *config,
-                                    const struct mqtt_message *message);
+struct explanation *explanation_new(const struct config *config, const struct mqtt_message *message,
+                                    struct jq_worker *jq);
 void explanation_free(struct explanation *explanation); /* NULL is fine */
 
 /* Whether a reverse rule takes what arrives there: it polls the queue, or the url is its push. */

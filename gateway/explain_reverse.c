@@ -14,11 +14,12 @@ static void add_other(struct reverse_explanation *e, const struct reverse_rule *
     e->others[e->other_count++] = (struct explain_other){rule, buf_take(&reason)};
 }
 
-static void find_forward(struct explain_taking *taking, const struct config *config)
+static void find_forward(struct explain_taking *taking, const struct config *config,
+                         struct jq_worker *jq)
 {
     struct mqtt_message m = taking->draft.message;
     m.retain = false; /* what a subscriber gets as it is published is no retained copy */
-    struct explanation *there = explanation_new(config, &m);
+    struct explanation *there = explanation_new(config, &m, jq);
     taking->forward = check_alloc(calloc(there->match_count + 1, sizeof(const void *)));
     for (size_t i = 0; i < there->match_count; i++)
         taking->forward[taking->forward_count++] = there->matches[i].rule;
@@ -35,7 +36,7 @@ static void add_taking(struct reverse_explanation *e, const struct reverse_rule 
                                   &taking->draft, &taking->err);
     if (taking->result == REVERSE_PUBLISH) {
         e->publish_count++;
-        find_forward(taking, e->config);
+        find_forward(taking, e->config, jq);
     } else if (taking->result == REVERSE_LOOP) {
         (void)err_set(&taking->err, "loop: it came through this gateway before, and the rule does "
                                     "not say allow_loop = true");
@@ -48,18 +49,9 @@ static bool reads(const struct reverse_rule *rule, struct span queue)
 }
 
 struct reverse_explanation *reverse_explanation_new(const struct config *config, struct span queue,
-                                                    struct span body, struct err *err)
+                                                    struct span body, struct jq_worker *jq)
 {
     const struct ruleset *rules = config->rules;
-    struct jq_host *host = NULL;
-    for (size_t i = 0; i < rules->reverse_count && !host; i++) {
-        if (!reads(&rules->reverse[i], queue) || !rules->reverse[i].jq)
-            continue;
-        host = jq_host_new(err);
-        if (!host)
-            return NULL;
-    }
-    struct jq_worker *jq = host ? jq_worker_new(host) : NULL;
     struct reverse_explanation *e = check_alloc(calloc(1, sizeof *e));
     *e = (struct reverse_explanation){.config = config, .queue = queue, .body = body};
     e->takings = check_alloc(calloc(rules->reverse_count + 1, sizeof *e->takings));
@@ -71,8 +63,6 @@ struct reverse_explanation *reverse_explanation_new(const struct config *config,
             add_other(e, &rules->reverse[i]);
         }
     }
-    jq_worker_free(jq);
-    jq_host_free(host);
     return e;
 }
 

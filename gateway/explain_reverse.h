@@ -2,8 +2,7 @@
  * explain_reverse - what would become of a message in a CMQ queue (RULES 7)
  *
  * Maps a body by every reverse rule that reads the queue, as the gateway would, and tells which
- * forward rules the resulting topic would match. Computes only, but that rules with jq programs
- * start a process for them. One thread.
+ * forward rules would then apply. Any thread, a jq worker each.
  */
 #ifndef GATEWAY_EXPLAIN_REVERSE_H
 #define GATEWAY_EXPLAIN_REVERSE_H
@@ -16,7 +15,7 @@ struct explain_taking {
     const struct reverse_rule *rule;
     enum reverse_result result;
     struct reverse_draft draft;          /* when REVERSE_PUBLISH */
-    const struct forward_rule **forward; /* whose filters match its topic, in file order */
+    const struct forward_rule **forward; /* that take what it publishes, in file order */
     size_t forward_count;
     struct err err; /* when not: why */
 };
@@ -38,11 +37,11 @@ struct reverse_explanation {
 };
 
 /*
- * Explains body in queue. All arguments must outlive the explanation, which the caller frees with
- * reverse_explanation_free. NULL and err when jq programs cannot be run.
+ * Explains body in queue. Config, queue and body must outlive the explanation, which the caller
+ * frees with reverse_explanation_free. jq may be NULL when no rule has a program.
  */
 struct reverse_explanation *reverse_explanation_new(const struct config *config, struct span queue,
-                                                    struct span body, struct err *err);
+                                                    struct span body, struct jq_worker *jq);
 void reverse_explanation_free(struct reverse_explanation *explanation); /* NULL is fine */
 
 #endif

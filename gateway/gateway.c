@@ -181,13 +181,10 @@ static void found_lane(void *ctx, uint64_t lane, uint64_t count)
 /* The process for jq programs, while there is no other thread, if any rule has one. */
 static bool build_jq(struct gateway *g, struct err *err)
 {
-    const struct ruleset *rules = g->config->rules;
-    bool needed = false;
-    for (size_t i = 0; i < rules->reverse_count; i++)
-        needed = needed || rules->reverse[i].jq;
-    if (needed)
-        g->jq = jq_host_new(err);
-    return g->jq || !needed;
+    if (g->config->rules->program_count == 0)
+        return true;
+    g->jq = jq_host_new(err);
+    return g->jq;
 }
 
 static bool build_downlink(struct gateway *g, struct err *err)
@@ -209,7 +206,7 @@ static bool build(struct gateway *g, struct err *err)
     if (!build_jq(g, err))
         return false;
     g->counters = counters_new();
-    g->uplink = uplink_new(config->rules, g->counters);
+    g->uplink = uplink_new(config->rules, g->counters, g->jq);
     if (!build_spool(g, err) || !subscriptions_init(&g->subscriptions, config, g->spool, err) ||
         !build_cmq(g, err) || !build_link(g, err))
         return false;

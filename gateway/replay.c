@@ -10,7 +10,7 @@
 
 /* What planning again gave. */
 struct attempt {
-    struct morgue *morgue;
+    const struct replay *replay;
     struct err *err;
     bool failed; /* err says why */
     struct delivery *deliveries;
@@ -21,7 +21,7 @@ static uint64_t next_id(void *ctx)
     struct attempt *attempt = ctx;
     uint64_t id = 0;
     if (!attempt->failed)
-        attempt->failed = !morgue_reserve_id(attempt->morgue, &id, attempt->err);
+        attempt->failed = !morgue_reserve_id(attempt->replay->morgue, &id, attempt->err);
     return id;
 }
 
@@ -53,9 +53,9 @@ static const struct forward_rule *find_rule(const struct ruleset *rules, struct 
 }
 
 /* Fills attempt with the letter's deliveries; there is at least one when it returns true. */
-static bool plan_again(struct attempt *attempt, const struct ruleset *rules,
-                       const struct dead_letter *letter)
+static bool plan_again(struct attempt *attempt, const struct dead_letter *letter)
 {
+    const struct ruleset *rules = attempt->replay->rules;
     const struct forward_rule *rule = find_rule(rules, letter->rule);
     struct mqtt_message message;
     struct origin *origin;
@@ -68,7 +68,7 @@ static bool plan_again(struct attempt *attempt, const struct ruleset *rules,
     message.subscription_id_count = 0; /* they were of an earlier configuration */
     const struct plan_sink sink = {
         .ctx = attempt, .next_id = next_id, .delivery = on_delivery, .dead = on_dead};
-    plan_message(rules, &message, rule, &sink);
+    plan_message(rules, &message, rule, attempt->replay->jq, &sink);
     if (!attempt->failed && !attempt->deliveries)
         attempt->failed = !err_set(attempt->err, "rule %s does not take it any more", rule->name);
     origin_free(origin);
@@ -93,19 +93,18 @@ static bool somebody_reads(const struct ruleset *rules, struct span queue)
 }
 
 /* The message goes back into the queue it came from, where a reverse rule takes it again. */
-static bool send_back(struct attempt *attempt, const struct ruleset *rules,
-                      const struct dead_letter *letter, struct span queue)
+static bool send_back(struct attempt *attempt, const struct dead_letter *letter, struct span queue)
 {
     if (span_starts(queue, "push/")) {
         return err_set(attempt->err, "CMQ pushed it, so there is no queue to put it back into: it "
                                      "can only be exported or dropped");
     }
-    if (!somebody_reads(rules, queue)) {
+    if (!somebody_reads(attempt->replay->rules, queue)) {
         return err_set(attempt->err, "no reverse rule reads the queue %.*s any more",
                        SPAN_ARG(queue));
     }
     uint64_t id;
-    if (!morgue_reserve_id(attempt->morgue, &id, attempt->err))
+    if (!morgue_reserve_id(attempt->replay->morgue, &id, attempt->err))
         return false;
     struct buf to = BUF_INIT(256);
     CHECK(destination_format(&(struct destination){.name = queue}, &to));
@@ -118,8 +117,7 @@ static bool send_back(struct attempt *attempt, const struct ruleset *rules,
     return true;
 }
 
-static bool send_back_letter(struct attempt *attempt, const struct ruleset *rules,
-                             const struct dead_letter *letter)
+static bool send_back_letter(struct attempt *attempt, const struct dead_letter *letter)
 {
     struct buf store = BUF_INIT(1024);
     struct span queue;
@@ -127,22 +125,22 @@ static bool send_back_letter(struct attempt *attempt, const struct ruleset *rule
     if (!ok) {
         (void)err_set(attempt->err, "its origin cannot be read: the state directory is damaged");
     } else {
-        ok = send_back(attempt, rules, letter, queue);
+        ok = send_back(attempt, letter, queue);
     }
     buf_fini(&store);
     return ok;
 }
 
-bool replay_letter(struct morgue *morgue, const struct ruleset *rules,
-                   const struct dead_letter *letter, int64_t timeout_ms, struct err *err)
+bool replay_letter(const struct replay *replay, const struct dead_letter *letter, struct err *err)
 {
+    struct morgue *morgue = replay->morgue;
     if (letter->destination.len)
-        return morgue_replay(morgue, letter->id, timeout_ms, err);
-    struct attempt attempt = {.morgue = morgue, .err = err};
-    bool ok = letter->direction == DEAD_UP ? plan_again(&attempt, rules, letter)
-                                           : send_back_letter(&attempt, rules, letter);
+        return morgue_replay(morgue, letter->id, replay->timeout_ms, err);
+    struct attempt attempt = {.replay = replay, .err = err};
+    bool ok = letter->direction == DEAD_UP ? plan_again(&attempt, letter)
+                                           : send_back_letter(&attempt, letter);
     if (ok)
-        return morgue_replace(morgue, letter->id, attempt.deliveries, timeout_ms, err);
+        return morgue_replace(morgue, letter->id, attempt.deliveries, replay->timeout_ms, err);
     struct delivery *delivery, *next;
     LL_FOREACH_SAFE(attempt.deliveries, delivery, next)
     {

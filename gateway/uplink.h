@@ -5,6 +5,9 @@
  * keeps, the lanes send. When the spool cannot take more, the gateway leaves the broker with its
  * session kept, so that the broker queues, and comes back when the spool accepts again.
  *
+ * Conditions and jq bodies run while uplink_message waits: some microseconds each, for a program
+ * that never ends a quarter of a second a message. See docs/jq.md.
+ *
  * Threads: uplink_message runs on Paho's receiving thread, uplink_committed, uplink_refused and
  * uplink_spool_state on the spool's writer; the rest is for the thread that runs the gateway.
  */
@@ -19,8 +22,12 @@
 
 struct uplink;
 
-/* An uplink that is not joined to anything yet. Borrows rules (sealed, numbered) and counters. */
-struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters);
+/*
+ * An uplink that is not joined to anything yet. Borrows rules (sealed, numbered), counters and jq,
+ * which may be NULL when no rule has a program.
+ */
+struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters,
+                          struct jq_host *jq);
 void uplink_free(struct uplink *uplink); /* with the link and the spool stopped; NULL is fine */
 
 /* Tells the uplink its neighbours. Before either of them is started. */

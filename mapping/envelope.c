@@ -234,11 +234,20 @@ static bool write_event(const struct mqtt_message *m, const struct envelope_cont
     return true;
 }
 
-/* Whether a form with this body stays below the largest POST, whatever the bytes. */
-static bool fits_post(struct span body)
+bool envelope_fits(const struct buf *out, size_t start, struct err *err)
 {
     enum { ROOM = CMQ_MAX_POST_BYTES - CMQ_FORM_OVERHEAD };
-    return body.len < ROOM / 4 || cmq_form_cost(body) <= ROOM; /* a byte becomes at most three */
+    if (out->overflow) {
+        return err_set(err, "too_large: the body would be above the %zu bytes of a message",
+                       out->max_len);
+    }
+    struct span body = span_slice(buf_span(out), start, out->len);
+    if (body.len < ROOM / 4 || cmq_form_cost(body) <= ROOM) /* a byte becomes at most three */
+        return true;
+    return err_set(err,
+                   "too_large: the body of %zu bytes would be %zu in the form that carries it, "
+                   "above the 1 MiB of a POST",
+                   body.len, cmq_form_cost(body));
 }
 
 bool envelope_write(enum envelope_kind kind, const struct mqtt_message *message,
@@ -255,18 +264,5 @@ bool envelope_write(enum envelope_kind kind, const struct mqtt_message *message,
     } else {
         base64_encode(out, message->payload);
     }
-    if (!ok)
-        return false;
-    if (out->overflow) {
-        return err_set(err, "too_large: the body would be above the %zu bytes of a message",
-                       out->max_len);
-    }
-    struct span body = span_slice(buf_span(out), start, out->len);
-    if (!fits_post(body)) {
-        return err_set(err,
-                       "too_large: the body of %zu bytes would be %zu in the form that carries it, "
-                       "above the 1 MiB of a POST",
-                       body.len, cmq_form_cost(body));
-    }
-    return true;
+    return ok && envelope_fits(out, start, err);
 }

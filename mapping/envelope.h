@@ -44,6 +44,12 @@ MUST_CHECK bool envelope_write(enum envelope_kind kind, const struct mqtt_messag
                                const struct envelope_context *context, struct buf *out,
                                struct err *err);
 
+/*
+ * Whether the body that out holds from start on did fit there and fits a POST, as envelope_write
+ * asks of those it makes. False and err ("too_large: ...").
+ */
+MUST_CHECK bool envelope_fits(const struct buf *out, size_t start, struct err *err);
+
 /* Whether a content type says JSON: "application/json", "text/json; ...", "x/y+json". */
 bool envelope_type_is_json(struct span content_type);
 

@@ -29,6 +29,7 @@ struct jq_host {
 
 struct jq_worker {
     struct jq_host *host;
+    bool alone;      /* the host is its own */
     int fd;          /* -1: none runs */
     uint32_t *known; /* program ids that it has met; index + 1 is its number for them */
     size_t known_count;
@@ -113,6 +114,16 @@ struct jq_worker *jq_worker_new(struct jq_host *host)
     return worker;
 }
 
+struct jq_worker *jq_worker_alone(struct err *err)
+{
+    struct jq_host *host = jq_host_new(err);
+    if (!host)
+        return NULL;
+    struct jq_worker *worker = jq_worker_new(host);
+    worker->alone = true;
+    return worker;
+}
+
 static void worker_gone(struct jq_worker *worker)
 {
     if (worker->fd >= 0)
@@ -128,6 +139,8 @@ void jq_worker_free(struct jq_worker *worker)
     if (!worker)
         return;
     worker_gone(worker);
+    if (worker->alone)
+        jq_host_free(worker->host);
     free(worker->known);
     free(worker->slot_of);
     free(worker);
@@ -237,6 +250,10 @@ static bool read_reply(struct jq_worker *worker, struct buf *out, struct err *er
 enum jq_outcome jq_run(struct jq_worker *worker, const struct jq_program *program,
                        struct span payload, struct buf *out, struct err *err)
 {
+    if (payload.len > JQ_MAX_PAYLOAD_BYTES) {
+        (void)err_set(err, "the payload is larger than %d bytes", JQ_MAX_PAYLOAD_BYTES);
+        return JQ_LIMIT;
+    }
     if (worker->known_count >= JQ_MAX_PROGRAMS - 1)
         worker_gone(worker);
     uint32_t slot;
@@ -258,12 +275,36 @@ enum jq_outcome jq_run(struct jq_worker *worker, const struct jq_program *progra
     int64_t patience_ms = 2 * JQ_MAX_RUN_MS + (is_new ? JQ_FIRST_RUN_MS : 0);
     if (!wait_readable(worker->fd, patience_ms) || !read_reply(worker, out, err, &outcome)) {
         worker_gone(worker);
-        (void)err_set(err, "it took too much memory or time");
+        (void)err_set(err, "the program took too much memory or time");
         return JQ_LIMIT;
     }
     if (outcome == JQ_LIMIT)
         worker_gone(worker);
     return outcome;
+}
+
+void jq_reason(enum jq_outcome outcome, struct err *err)
+{
+    struct err why = *err;
+    switch (outcome) {
+    case JQ_VALUE:
+        break;
+    case JQ_NOTHING:
+        (void)err_set(err, "jq_no_output: the program gave no output");
+        break;
+    case JQ_NOT_JSON:
+        (void)err_set(err, "not_json: jq wants JSON, and this is none");
+        break;
+    case JQ_FAILED:
+        (void)err_set(err, "jq_error: %.400s", why.text);
+        break;
+    case JQ_LIMIT:
+        (void)err_set(err, "jq_limit: %.400s", why.text);
+        break;
+    case JQ_BROKEN:
+        (void)err_set(err, "jq_broken: %.400s", why.text);
+        break;
+    }
 }
 
 bool jq_is_true(struct span json)

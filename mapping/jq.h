@@ -22,6 +22,7 @@
 
 enum {
     JQ_MAX_PROGRAM_BYTES = 64 << 10,
+    JQ_MAX_PAYLOAD_BYTES = 4 << 20,
     JQ_MAX_OUTPUT_BYTES = 4 << 20,
     JQ_MAX_RUN_MS = 250,             /* of processor or wall-clock time, whichever comes first */
     JQ_MAX_MEMORY_BYTES = 128 << 20, /* beyond what the worker starts with */
@@ -49,12 +50,16 @@ struct jq_worker;
 struct jq_worker *jq_worker_new(struct jq_host *host);
 void jq_worker_free(struct jq_worker *worker); /* NULL is fine */
 
+/* A worker with a host of its own: for a command, which has no other thread. NULL and err. */
+struct jq_worker *jq_worker_alone(struct err *err);
+
 enum jq_outcome {
     JQ_VALUE,    /* out has the first output as compact JSON */
     JQ_NOTHING,  /* the program gave no output */
     JQ_NOT_JSON, /* the payload is not one JSON value in UTF-8 */
     JQ_FAILED,   /* the program raised an error: err has its words */
-    JQ_LIMIT,    /* it ran too long, or took too much memory: err says which, if that is known */
+    JQ_LIMIT,    /* it ran too long, or took too much memory: err says which, if that is known; or
+                    the payload is too large */
     JQ_BROKEN,   /* no worker could be had: err says why. Worth trying again */
 };
 
@@ -64,6 +69,12 @@ enum jq_outcome {
  */
 enum jq_outcome jq_run(struct jq_worker *worker, const struct jq_program *program,
                        struct span payload, struct buf *out, struct err *err);
+
+/*
+ * Makes of what jq_run has said without a value the reason of a dead letter: "jq_error: ...",
+ * "jq_limit: ...", "jq_no_output: ...", "jq_broken: ...", "not_json: ...".
+ */
+void jq_reason(enum jq_outcome outcome, struct err *err);
 
 /* Whether a first output counts as true: neither false nor null. */
 bool jq_is_true(struct span json);

@@ -19,7 +19,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { WORKER_MAX_PROGRAMS = 1 << 16, WORKER_MAX_FRAME = 4 << 20 };
+enum { WORKER_MAX_PROGRAMS = 1 << 16, WORKER_MAX_FRAME = JQ_MAX_PAYLOAD_BYTES };
 
 bool jq_read_all(int fd, void *ptr, size_t len)
 {
@@ -100,7 +100,7 @@ static int worker_fd;
 static void out_of_time(int signal_number)
 {
     (void)signal_number;
-    static const char words[] = "it ran too long";
+    static const char words[] = "the program ran too long";
     struct jq_frame reply = {.kind = JQ_LIMIT, .len = sizeof words - 1};
     (void)(jq_write_all(worker_fd, &reply, sizeof reply) &&
            jq_write_all(worker_fd, words, sizeof words - 1));
@@ -110,7 +110,7 @@ static void out_of_time(int signal_number)
 static void out_of_memory(void *ctx)
 {
     (void)ctx;
-    static const char words[] = "it took too much memory";
+    static const char words[] = "the program took too much memory";
     struct jq_frame reply = {.kind = JQ_LIMIT, .len = sizeof words - 1};
     (void)(jq_write_all(worker_fd, &reply, sizeof reply) &&
            jq_write_all(worker_fd, words, sizeof words - 1));

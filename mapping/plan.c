@@ -20,12 +20,14 @@ enum {
 struct planning {
     const struct ruleset *set;
     const struct mqtt_message *message;
+    struct jq_worker *jq;
     const struct plan_sink *sink;
     struct plan_result result;
     struct template_scope scope;
     struct buf body;        /* of the rule at hand */
     struct buf text;        /* values of the target at hand */
     struct buf destination; /* of the target at hand */
+    struct buf condition;   /* what the `when` of the rule at hand gave */
 };
 
 static void skip(const struct planning *p, const struct forward_rule *rule, const char *reason)
@@ -86,12 +88,24 @@ static bool make_destination(struct planning *p, const struct rule_target *targe
     return true;
 }
 
+/* The program's first output is the body. */
+static bool run_body(struct planning *p, const struct jq_program *program, struct err *err)
+{
+    enum jq_outcome outcome = jq_run(p->jq, program, p->message->payload, &p->body, err);
+    if (outcome == JQ_VALUE || p->body.overflow)
+        return envelope_fits(&p->body, 0, err);
+    jq_reason(outcome, err);
+    return false;
+}
+
 /* Makes the body, once for a rule; a CloudEvent once for each target, for its id. */
 static bool make_body(struct planning *p, const struct forward_rule *rule, uint64_t id,
                       struct err *err)
 {
-    if (p->body.len > 0 && rule->body != ENVELOPE_CLOUDEVENTS)
+    if (p->body.len > 0 && (rule->jq || rule->body != ENVELOPE_CLOUDEVENTS))
         return true;
+    if (rule->jq)
+        return run_body(p, rule->jq, err);
     struct envelope_context context = {p->scope.gateway, id, &p->scope.json};
     buf_clear(&p->body);
     return envelope_write(rule->body, p->message, &context, &p->body, err);
@@ -171,7 +185,36 @@ static void carry_out(struct planning *p, const struct forward_rule *rule)
         give_dead(p, rule, &err);
 }
 
-/* Plans a rule of which `from` is the first filter that matches. Returns whether it applied. */
+enum condition { CONDITION_TRUE, CONDITION_FALSE, CONDITION_FAILED };
+
+/* Whether the rule's `when` holds. FALSE: *why is one line for people; FAILED: err has the code. */
+static enum condition judge(struct planning *p, const struct forward_rule *rule, const char **why,
+                            struct err *err)
+{
+    if (!rule->when)
+        return CONDITION_TRUE;
+    buf_clear(&p->condition);
+    enum jq_outcome outcome = jq_run(p->jq, rule->when, p->message->payload, &p->condition, err);
+    switch (outcome) {
+    case JQ_VALUE:
+        *why = "its condition (when) is false or null";
+        return jq_is_true(buf_span(&p->condition)) ? CONDITION_TRUE : CONDITION_FALSE;
+    case JQ_NOTHING:
+        *why = "its condition (when) gives no output";
+        return CONDITION_FALSE;
+    case JQ_NOT_JSON:
+        *why = "it has a condition (when), and the payload is not JSON";
+        return CONDITION_FALSE;
+    case JQ_FAILED:
+    case JQ_LIMIT:
+    case JQ_BROKEN:
+        jq_reason(outcome, err);
+        break;
+    }
+    return CONDITION_FAILED;
+}
+
+/* Plans a rule of which `from` is the first filter that matches. Returns whether it matched. */
 static bool plan_rule(struct planning *p, const struct forward_rule *rule, size_t from)
 {
     const struct filter *filter = rule->from[from].filter;
@@ -185,13 +228,24 @@ static bool plan_rule(struct planning *p, const struct forward_rule *rule, size_
         skip(p, rule, "it skips retained copies (retained = \"skip\")");
         return false;
     }
+    const char *why;
+    struct err err;
+    enum condition condition = judge(p, rule, &why, &err);
+    if (condition == CONDITION_FALSE) {
+        skip(p, rule, why);
+        return false;
+    }
     CHECK(topic_match(span_of(filter->plain), p->message->topic, &captures));
     p->result.matched++;
     if (p->sink->matched)
         p->sink->matched(p->sink->ctx, rule, filter, &captures);
+    p->scope.rule = span_of(rule->name);
+    if (condition == CONDITION_FAILED) {
+        give_dead(p, rule, &err);
+        return false;
+    }
     p->scope.filter = filter;
     p->scope.captures = &captures;
-    p->scope.rule = span_of(rule->name);
     p->scope.replace = span_of(rule->replace);
     p->scope.replace_reject = rule->replace_reject;
     carry_out(p, rule);
@@ -259,11 +313,13 @@ static void plan_one(struct planning *p, const struct forward_rule *rule)
 }
 
 struct plan_result plan_message(const struct ruleset *set, const struct mqtt_message *message,
-                                const struct forward_rule *only, const struct plan_sink *sink)
+                                const struct forward_rule *only, struct jq_worker *jq,
+                                const struct plan_sink *sink)
 {
     struct planning p = {
         .set = set,
         .message = message,
+        .jq = jq,
         .sink = sink,
         .scope = {.message = message,
                   .gateway = span_of(set->gateway),
@@ -271,6 +327,7 @@ struct plan_result plan_message(const struct ruleset *set, const struct mqtt_mes
         .body = BUF_INIT(CMQ_MAX_BODY_BYTES),
         .text = BUF_INIT(PLAN_MAX_DESTINATION),
         .destination = BUF_INIT(PLAN_MAX_DESTINATION),
+        .condition = BUF_INIT(JQ_MAX_OUTPUT_BYTES),
     };
     if (only) {
         plan_one(&p, only);
@@ -281,5 +338,6 @@ struct plan_result plan_message(const struct ruleset *set, const struct mqtt_mes
     buf_fini(&p.body);
     buf_fini(&p.text);
     buf_fini(&p.destination);
+    buf_fini(&p.condition);
     return p.result;
 }

@@ -12,19 +12,29 @@
  * copies of it come.
  *
  * The reason of a dead letter begins with one of these codes; a sentence follows.
- *     template_missing    a placeholder has no value and no default
- *     template_value      a value cannot be text: an object or array, half a surrogate pair, too
- * long template_too_large  the text of a template is too long for anything name_invalid,
- * name_too_long                          of the queue or topic route_empty, route_invalid,
- * route_too_long, route_unsafe (replace = "reject") tag_empty, tag_invalid, tag_too_long
- *     topic_invalid, topic_unsafe                          of a reverse rule's MQTT topic
- *     raw_empty, raw_at, raw_nul, raw_not_utf8             body = "raw" cannot carry the payload
- *     base64_empty                                         nor can body = "base64" an empty one
- *     property_not_utf8                                    body = "cloudevents" cannot carry it
- *     too_large           the body is above what CMQ takes
- *     event_invalid       what payload = "cloudevents" should unwrap is none
  *
- * Pure but for the sink and a dead letter's died_ms, the time of day; any thread, a sink each.
+ *     template_missing     a placeholder has no value and no default
+ *     template_value       a value cannot be text: an object or array, half a surrogate pair
+ *     template_too_large   the text of a template is too long for anything
+ *     name_invalid, name_too_long                     of the queue or topic
+ *     route_empty, route_invalid, route_too_long
+ *     route_unsafe                                    and replace = "reject"
+ *     tag_empty, tag_invalid, tag_too_long
+ *     topic_invalid, topic_unsafe                     of a reverse rule's MQTT topic
+ *     raw_empty, raw_at, raw_nul, raw_not_utf8        body = "raw" cannot carry the payload
+ *     base64_empty                                    nor can body = "base64" an empty one
+ *     property_not_utf8                               body = "cloudevents" cannot carry it
+ *     too_large            the body is above what CMQ takes
+ *     event_invalid        what payload = "cloudevents" should unwrap is none
+ *     jq_error, jq_limit   of `when` or a jq body: it failed, or took too long or too much memory
+ *     jq_no_output, not_json                          of a jq body
+ *     jq_broken            no process could be had that runs the program
+ *
+ * A condition that could not be told has not matched, so that `final` does not hold the rules
+ * below; the dead letter keeps the message for its rule.
+ *
+ * Pure but for the sink, the jq worker and a dead letter's died_ms, the time of day; any thread, a
+ * sink and a worker each. Blocks while programs run: see jq.h for how long.
  */
 #ifndef MAPPING_PLAN_H
 #define MAPPING_PLAN_H
@@ -52,14 +62,18 @@ struct plan_sink {
 };
 
 struct plan_result {
-    size_t matched; /* rules that applied, those that gave a dead letter included */
+    size_t matched; /* rules that applied, and those that gave a dead letter */
     size_t deliveries;
     size_t dead;
     size_t retained_skipped; /* rules that would have matched but skip retained copies */
 };
 
-/* Plans one message. only NULL: all rules; else this one (to plan a dead letter again). */
+/*
+ * Plans one message. only NULL: all rules; else this one (to plan a dead letter again). jq may be
+ * NULL when the set has no programs.
+ */
 struct plan_result plan_message(const struct ruleset *set, const struct mqtt_message *message,
-                                const struct forward_rule *only, const struct plan_sink *sink);
+                                const struct forward_rule *only, struct jq_worker *jq,
+                                const struct plan_sink *sink);
 
 #endif

@@ -49,27 +49,14 @@ static enum reverse_result run_jq(const struct reverse_rule *rule, struct span b
                                   struct jq_worker *jq, struct reverse_draft *draft,
                                   struct err *err)
 {
-    struct err why = {{0}};
-    switch (jq_run(jq, rule->jq, body, &draft->payload, &why)) {
-    case JQ_VALUE:
+    err->text[0] = '\0';
+    enum jq_outcome outcome = jq_run(jq, rule->jq, body, &draft->payload, err);
+    if (outcome == JQ_VALUE)
         return REVERSE_PUBLISH;
-    case JQ_NOTHING:
-        (void)err_set(err, "jq_no_output: the program gave no output");
-        return REVERSE_PARK;
-    case JQ_NOT_JSON:
-        (void)err_set(err, "not_json: the body is not JSON");
-        return REVERSE_PARK;
-    case JQ_FAILED:
-        (void)err_set(err, "jq_error: %.400s", why.text);
-        return REVERSE_PARK;
-    case JQ_LIMIT:
-        (void)err_set(err, "jq_limit: the program was ended: %.400s", why.text);
-        return REVERSE_PARK;
-    case JQ_BROKEN:
-        *err = why;
-        break;
-    }
-    return REVERSE_AGAIN;
+    if (outcome == JQ_BROKEN)
+        return REVERSE_AGAIN;
+    jq_reason(outcome, err);
+    return REVERSE_PARK;
 }
 
 /* Fills the payload and what a CloudEvent restores. */

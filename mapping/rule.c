@@ -85,6 +85,21 @@ static void mark_covered(struct ruleset *set)
     matcher_free(m);
 }
 
+const struct jq_program *ruleset_program(struct ruleset *set, struct span text, struct err *err)
+{
+    for (size_t i = 0; i < set->program_count; i++) {
+        if (span_eq(jq_program_text(set->programs[i]), text))
+            return set->programs[i];
+    }
+    struct jq_program *program = jq_program_new(text, err);
+    if (!program)
+        return NULL;
+    size_t room = set->program_count + 1;
+    set->programs = check_alloc(reallocarray(set->programs, room, sizeof(struct jq_program *)));
+    set->programs[set->program_count++] = program;
+    return program;
+}
+
 void ruleset_seal(struct ruleset *set)
 {
     CHECK(!set->matcher);
@@ -158,7 +173,6 @@ static void reverse_fini(struct reverse_rule *rule)
     free(rule->name);
     free(rule->queue);
     free(rule->push_path);
-    jq_program_free(rule->jq);
     free(rule->dead_letter);
     template_free(rule->to);
 }
@@ -171,6 +185,8 @@ void ruleset_free(struct ruleset *set)
         forward_fini(&set->forward[i]);
     for (size_t i = 0; i < set->reverse_count; i++)
         reverse_fini(&set->reverse[i]);
+    for (size_t i = 0; i < set->program_count; i++)
+        jq_program_free(set->programs[i]);
     for (size_t i = 0; i < set->subscription_count; i++)
         free(set->subscriptions[i].filter);
     for (size_t i = 0; i < set->file_count; i++)
@@ -178,6 +194,7 @@ void ruleset_free(struct ruleset *set)
     free(set->gateway);
     free(set->forward);
     free(set->reverse);
+    free(set->programs);
     free(set->subscriptions);
     free(set->by_id);
     free(set->files);

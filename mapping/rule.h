@@ -35,6 +35,8 @@ struct forward_rule {
     int qos;
     struct rule_target *targets;
     size_t target_count;
+    const struct jq_program *when; /* the condition; NULL: none */
+    const struct jq_program *jq;   /* makes the body; NULL: the next one says how */
     enum envelope_kind body;
     bool skip_retained;
     bool final;
@@ -63,7 +65,7 @@ struct reverse_rule {
     int wait_s;
     struct template *to;
     enum reverse_payload payload;
-    struct jq_program *jq; /* when payload is REVERSE_JQ */
+    const struct jq_program *jq; /* when payload is REVERSE_JQ */
     int qos;
     bool retain;
     int64_t expiry_s; /* 0: none */
@@ -93,6 +95,8 @@ struct ruleset {
     size_t forward_count;
     struct reverse_rule *reverse;
     size_t reverse_count;
+    struct jq_program **programs; /* of all rules, each text once; ruleset_program's */
+    size_t program_count;
     struct rule_subscription *subscriptions; /* distinct plain filters, in order of appearance */
     size_t subscription_count;
     struct rule_subscription **by_id; /* the same in order of id; ruleset_number's, else NULL */
@@ -100,6 +104,12 @@ struct ruleset {
     char **files; /* names that rules point to */
     size_t file_count;
 };
+
+/*
+ * The jq program with this text, which the set owns: compiled when it is new, which takes some 20
+ * ms. NULL and err with jq's own words when it does not compile. While the set is made.
+ */
+const struct jq_program *ruleset_program(struct ruleset *set, struct span text, struct err *err);
 
 /* Builds subscriptions and matcher from the rules. Once, after the rules are complete. */
 void ruleset_seal(struct ruleset *set);

@@ -276,6 +276,39 @@ static void a_jq_program_that_does_not_compile_is_a_fault_at_its_line(void **sta
     faults_fini(&faults);
 }
 
+static void programs_of_forward_rules_are_compiled_once_and_refused_at_their_lines(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    struct config *config = load_text(
+        HEAD ACCOUNT "forward = ( { name = \"a\"; from = \"a\"; to = { queue = \"q\"; };\n"
+                     " when = \".t\"; body = \"jq:.t\"; },\n"
+                     " { name = \"b\"; from = \"a\"; to = { queue = \"q\"; };\n"
+                     " when = \".t\"; } );",
+        &faults);
+    assert_faults(&faults, "");
+    const struct forward_rule *rules = config->rules->forward;
+    assert_true(span_eq_str(jq_program_text(rules[0].when), ".t"));
+    assert_ptr_equal(rules[0].when, rules[0].jq);
+    assert_ptr_equal(rules[0].when, rules[1].when);
+    assert_null(rules[1].jq);
+    config_free(config);
+
+    assert_null(load_text(HEAD ACCOUNT "forward = { name = \"a\"; from = \"a\"; to = { queue = "
+                                       "\"q\"; };\n when = \".t >\";\n body = \"jq:\"; };",
+                          &faults));
+    assert_int_equal(faults.count, 2);
+    static const char *const begin[] = {
+        "forward.when cannot be \".t >\": jq: error: syntax error",
+        "forward.body cannot be \"jq:\": a jq program must have 1 to "};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(faults.list[i].line, 4 + (int)i);
+        if (strncmp(faults.list[i].text, begin[i], strlen(begin[i])) != 0)
+            fail_msg("%s", faults.list[i].text);
+    }
+    faults_fini(&faults);
+}
+
 static struct config *load_resources(const char *text, struct faults *faults)
 {
     write_file("local.cfg", text, strlen(text));
@@ -354,6 +387,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_string_may_be_a_reference),
         cmocka_unit_test(a_gateway_that_only_takes_pushes_needs_no_account),
         cmocka_unit_test(a_jq_program_that_does_not_compile_is_a_fault_at_its_line),
+        cmocka_unit_test(programs_of_forward_rules_are_compiled_once_and_refused_at_their_lines),
         cmocka_unit_test(the_local_server_needs_resources_alone),
         cmocka_unit_test(the_local_server_takes_secrets_it_cannot_resolve_as_a_warning),
         cmocka_unit_test(the_local_server_checks_the_rest_as_always),

@@ -94,7 +94,7 @@ static void a_route_reaches_the_subscriptions_whose_keys_match_it(void **state)
     (void)state;
     struct config *config = load(fleet);
     struct mqtt_message m = message("fleet/p1/d7/telemetry/temp", "{\"t\": 91}");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     assert_int_equal(e->match_count, 1);
     const struct explain_match *match = &e->matches[0];
     assert_string_equal(match->rule->name, "telemetry");
@@ -113,7 +113,7 @@ static void a_route_reaches_the_subscriptions_whose_keys_match_it(void **state)
     explanation_free(e);
 
     m = message("fleet/p2/d7/telemetry/rpm", "1");
-    e = explanation_new(config, &m);
+    e = explanation_new(config, &m, NULL);
     assert_int_equal(e->matches[0].deliveries[0].reach_count, 0);
     assert_true(e->matches[0].deliveries[0].declared);
     explanation_free(e);
@@ -125,7 +125,7 @@ static void tags_reach_the_subscriptions_that_want_one_of_them(void **state)
     (void)state;
     struct config *config = load(fleet);
     struct mqtt_message m = message("fleet/p1/d7/alarm", "{\"level\":\"HIGH\"}");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     assert_int_equal(e->match_count, 1);
     assert_int_equal(e->matches[0].delivery_count, 2);
     const struct explain_delivery *d = &e->matches[0].deliveries[0];
@@ -135,7 +135,7 @@ static void tags_reach_the_subscriptions_that_want_one_of_them(void **state)
     explanation_free(e);
 
     m = message("fleet/p1/d7/alarm", "{\"level\":\"low\"}");
-    e = explanation_new(config, &m);
+    e = explanation_new(config, &m, NULL);
     assert_int_equal(e->matches[0].deliveries[0].reach_count, 0);
     explanation_free(e);
     config_free(config);
@@ -146,7 +146,7 @@ static void a_delivery_to_a_queue_reaches_that_queue(void **state)
     (void)state;
     struct config *config = load(fleet);
     struct mqtt_message m = message("fleet/p1/d7/alarm", "{\"level\":\"HIGH\"}");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     const struct explain_delivery *d = &e->matches[0].deliveries[1];
     assert_int_equal(d->to.delay_s, 5);
     assert_true(d->declared);
@@ -163,7 +163,7 @@ static void without_resources_a_topic_reaches_nobody_known(void **state)
     struct config *config = load("forward = ( { name = \"a\"; from = \"a\"; to = { topic = \"t\"; "
                                  "route = \"r\"; }; } );\n");
     struct mqtt_message m = message("a", "x");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     assert_int_equal(e->matches[0].deliveries[0].reach_count, 0);
     assert_false(e->matches[0].deliveries[0].declared);
     char *text = printed(explain_print_text, e);
@@ -178,7 +178,7 @@ static void a_rule_that_does_not_match_is_skipped_with_its_reason(void **state)
     (void)state;
     struct config *config = load(fleet);
     struct mqtt_message m = message("noise", "");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     assert_int_equal(e->match_count, 0);
     assert_int_equal(e->skipped_count, 2);
     assert_string_equal(e->skipped[0].rule->name, "telemetry");
@@ -193,7 +193,7 @@ static void a_message_that_cannot_be_mapped_is_an_error_of_its_match(void **stat
     (void)state;
     struct config *config = load(fleet);
     struct mqtt_message m = message("fleet/p1/d7/telemetry/temp", "@file");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     assert_int_equal(e->match_count, 1);
     assert_int_equal(e->error_count, 1);
     assert_int_equal(e->matches[0].delivery_count, 0);
@@ -238,7 +238,7 @@ static void machines_get_the_object_that_the_rules_promise(void **state)
     (void)state;
     struct config *config = load(fleet);
     struct mqtt_message m = message("fleet/p1/d7/telemetry/temp", "{\"t\": 91}");
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     char *reason = e->skipped[0].reason;
     e->skipped[0].reason = span_dup(span_of("because"));
     free(reason);
@@ -270,7 +270,7 @@ static void people_get_eighty_columns_and_no_control_characters(void **state)
         payload[i] = i % 10 == 0 ? '\x1b' : i % 10 == 5 ? '\n' : 'x';
     payload[sizeof(payload) - 1] = '\0';
     struct mqtt_message m = message("a/\x1b[2J/b", payload);
-    struct explanation *e = explanation_new(config, &m);
+    struct explanation *e = explanation_new(config, &m, NULL);
     char *text = printed(explain_print_text, e);
     assert_non_null(strstr(text, "a/\\x1b[2J/b"));
     assert_non_null(strstr(text, "2999 bytes"));
@@ -286,6 +286,47 @@ static void people_get_eighty_columns_and_no_control_characters(void **state)
     config_free(config);
 }
 
+static void a_condition_that_does_not_hold_is_the_reason_of_a_skip(void **state)
+{
+    (void)state;
+    struct err err;
+    struct jq_worker *jq = jq_worker_alone(&err);
+    assert_non_null(jq);
+    struct config *config =
+        load("forward = (\n"
+             "  { name = \"hot\"; from = \"t\"; to = { queue = \"q\"; }; when = \".t > 80\"; },\n"
+             "  { name = \"some\"; from = \"t\"; to = { queue = \"q\"; }; when = \".t | "
+             "select(. > 80)\"; body = \"jq:{t}\"; },\n"
+             "  { name = \"bad\"; from = \"t\"; to = { queue = \"q\"; }; when = \"error(1)\"; }\n"
+             ");\n");
+    static const struct {
+        const char *payload, *parts[3];
+    } rows[] = {
+        {"{\"t\":80}",
+         {"  hot: its condition (when) is false or null\n",
+          "  some: its condition (when) gives no output\n", "  bad: jq_error: 1\n"}},
+        {"hello",
+         {"  hot: it has a condition (when), and the payload is not JSON\n",
+          "  some: it has a condition (when), and the payload is not JSON\n",
+          "  bad: it has a condition (when), and the payload is not JSON\n"}},
+        {"{\"t\":81,\"u\":1}",
+         {"hot  ", "    body     8 bytes\n             {\"t\":81}\n", "  bad: jq_error: 1\n"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mqtt_message m = message("t", rows[i].payload);
+        struct explanation *e = explanation_new(config, &m, jq);
+        char *text = printed(explain_print_text, e);
+        for (size_t k = 0; k < 3; k++) {
+            if (!strstr(text, rows[i].parts[k]))
+                fail_msg("no '%s' in:\n%s", rows[i].parts[k], text);
+        }
+        free(text);
+        explanation_free(e);
+    }
+    config_free(config);
+    jq_worker_free(jq);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_reverse_rule_takes_its_queue_or_its_push_path),
         cmocka_unit_test(machines_get_the_object_that_the_rules_promise),
         cmocka_unit_test(people_get_eighty_columns_and_no_control_characters),
+        cmocka_unit_test(a_condition_that_does_not_hold_is_the_reason_of_a_skip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,10 @@ static const char settings[] =
     "    to = ( { queue = \"q\"; }, { topic = \"t\"; route = \"{x}\"; } ); },\n"
     "  { name = \"two\"; from = \"a/#\"; to = { queue = \"other\"; }; body = \"base64\"; },\n"
     "  { name = \"raw\"; from = \"a/+x\"; to = ( { queue = \"q\"; }, { queue = \"{json:/q}\"; } ); "
-    "}\n"
+    "},\n"
+    "  { name = \"hot\"; from = \"a/+x\"; when = \".t > 80\"; body = \"jq:.t\"; to = { queue = "
+    "\"q\"; }; },\n"
+    "  { name = \"endless\"; from = \"a/+x\"; when = \"def f: f; f\"; to = { queue = \"q\"; }; }\n"
     ");\n"
     "reverse = ( { name = \"commands\"; from = { queue = \"down\"; }; to = \"cmd\"; } );\n";
 
@@ -31,6 +34,7 @@ struct bench {
     char dir[64];
     struct config *config;
     struct morgue *morgue;
+    struct jq_worker *jq;
     struct delivery *found; /* by deliveries_of */
 };
 
@@ -195,6 +199,9 @@ static int set_up(void **state)
     faults_fini(&faults);
     unlink(path);
     assert_non_null(b->config);
+    struct err err;
+    b->jq = jq_worker_alone(&err);
+    assert_non_null(b->jq);
     snprintf(b->dir, sizeof(b->dir), "/tmp/cmqgw-replay-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
     *state = b;
@@ -204,6 +211,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct bench *b = *state;
+    jq_worker_free(b->jq);
     morgue_close(b->morgue);
     DIR *dir = opendir(b->dir);
     for (struct dirent *entry; (entry = readdir(dir));)
@@ -226,6 +234,12 @@ static void assert_span(struct span got, const char *expected)
     assert_memory_equal(got.ptr, expected, got.len);
 }
 
+static bool replay(struct bench *b, const struct dead_letter *letter, struct err *err)
+{
+    const struct replay how = {.morgue = b->morgue, .rules = b->config->rules, .jq = b->jq};
+    return replay_letter(&how, letter, err);
+}
+
 /* ---- what is proven ---- */
 
 static void a_planned_letter_goes_back_as_it_was(void **state)
@@ -233,7 +247,7 @@ static void a_planned_letter_goes_back_as_it_was(void **state)
     struct bench *b = *state;
     struct err err;
     struct dead_letter *letter = park_planned(b);
-    assert_true(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+    assert_true(replay(b, letter, &err));
     assert_int_equal(letters_left(b), 0);
     free(letter);
     find_deliveries(b);
@@ -251,7 +265,7 @@ static void an_unplanned_letter_becomes_what_its_rule_says_now(void **state)
     struct bench *b = *state;
     struct err err;
     struct dead_letter *letter = park(b, unplanned("one", "a/b", "\xff"));
-    assert_true(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+    assert_true(replay(b, letter, &err));
     assert_int_equal(letters_left(b), 0);
     free(letter);
     find_deliveries(b);
@@ -271,6 +285,18 @@ static void an_unplanned_letter_becomes_what_its_rule_says_now(void **state)
     assert_int_equal(queues, 1);
 }
 
+static void an_unplanned_letter_is_mapped_by_the_programs_of_its_rule(void **state)
+{
+    struct bench *b = *state;
+    struct err err;
+    struct dead_letter *letter = park(b, unplanned("hot", "a/b", "{\"t\":81}"));
+    assert_true(replay(b, letter, &err));
+    free(letter);
+    find_deliveries(b);
+    assert_non_null(b->found);
+    assert_span(b->found->body, "81");
+}
+
 static void a_letter_that_cannot_be_planned_stays_and_says_why(void **state)
 {
     static const struct {
@@ -281,13 +307,15 @@ static void a_letter_that_cannot_be_planned_stays_and_says_why(void **state)
         {"one", "b/b", "x", "rule one does not take it any more"},
         {"raw", "a/b", "@x", "rule raw fails again: raw_at: "},
         {"raw", "a/b", "{}", "rule raw fails again: template_missing: "},
+        {"hot", "a/b", "{\"t\":80}", "rule hot does not take it any more"},
+        {"endless", "a/b", "{}", "rule endless fails again: jq_limit: "},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct bench *b = *state;
         struct err err;
         struct dead_letter *letter = unplanned(rows[i].rule, rows[i].topic, rows[i].payload);
         letter = park(b, letter);
-        assert_false(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+        assert_false(replay(b, letter, &err));
         assert_int_equal(strncmp(err.text, rows[i].why, strlen(rows[i].why)), 0);
         assert_int_equal(letters_left(b), i + 1);
         free(letter);
@@ -312,7 +340,7 @@ static void a_letter_from_cmq_goes_back_into_its_queue(void **state)
     struct err err;
     struct dead_letter *letter = park(b, from_cmq("{\"queue\":\"down\",\"msgId\":\"7\"}"));
     assert_int_equal(letter->direction, DEAD_DOWN);
-    assert_true(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+    assert_true(replay(b, letter, &err));
     assert_int_equal(letters_left(b), 0);
     free(letter);
     find_deliveries(b);
@@ -339,7 +367,7 @@ static void a_letter_from_cmq_without_a_queue_to_go_to_stays_and_says_why(void *
         struct bench *b = *state;
         struct err err;
         struct dead_letter *letter = park(b, from_cmq(rows[i].origin));
-        assert_false(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+        assert_false(replay(b, letter, &err));
         assert_non_null(strstr(err.text, rows[i].why));
         assert_int_equal(letters_left(b), i + 1);
         free(letter);
@@ -355,7 +383,7 @@ static void a_letter_whose_origin_is_damaged_stays(void **state)
     struct dead_letter *letter =
         park(b, dead_letter_new(span_of("one"), span_of("code: text"), span_of(""),
                                 span_of("{\"topic"), span_of("x")));
-    assert_false(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+    assert_false(replay(b, letter, &err));
     assert_non_null(strstr(err.text, "its origin cannot be read"));
     assert_int_equal(letters_left(b), 1);
     free(letter);
@@ -367,7 +395,7 @@ static void a_letter_that_somebody_else_took_is_not_taken_twice(void **state)
     struct err err;
     struct dead_letter *letter = park(b, unplanned("two", "a/b", "x"));
     assert_true(morgue_drop(b->morgue, letter->id, &err));
-    assert_false(replay_letter(b->morgue, b->config->rules, letter, 0, &err));
+    assert_false(replay(b, letter, &err));
     assert_true(strlen(err.text) > 0);
     free(letter);
     find_deliveries(b);
@@ -380,6 +408,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_planned_letter_goes_back_as_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unplanned_letter_becomes_what_its_rule_says_now, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(an_unplanned_letter_is_mapped_by_the_programs_of_its_rule,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_letter_that_cannot_be_planned_stays_and_says_why, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_letter_from_cmq_goes_back_into_its_queue, set_up,

@@ -15,6 +15,7 @@ struct rule_spec {
     const char *from[4];
     struct target_spec to[4];
     enum envelope_kind body;
+    const char *when, *jq;
     int qos;
     bool skip_retained, final, strict, accept_unrouted, reject;
     int64_t max_age_ms;
@@ -40,7 +41,16 @@ static inline void build_target(struct rule_target *t, const struct target_spec 
         t->tags[t->tag_count] = build_template(spec->tags[t->tag_count], TEMPLATE_TAG, names);
 }
 
-static inline void build_rule(struct forward_rule *r, const struct rule_spec *spec)
+static inline const struct jq_program *build_program(struct ruleset *set, const char *text)
+{
+    struct err err;
+    const struct jq_program *program = text ? ruleset_program(set, span_of(text), &err) : NULL;
+    CHECK(program || !text);
+    return program;
+}
+
+static inline void build_rule(struct ruleset *set, struct forward_rule *r,
+                              const struct rule_spec *spec)
 {
     struct err err;
     *r = (struct forward_rule){
@@ -48,6 +58,8 @@ static inline void build_rule(struct forward_rule *r, const struct rule_spec *sp
         .from = check_alloc(calloc(4, sizeof *r->from)),
         .qos = spec->qos,
         .targets = check_alloc(calloc(4, sizeof *r->targets)),
+        .when = build_program(set, spec->when),
+        .jq = build_program(set, spec->jq),
         .body = spec->body,
         .skip_retained = spec->skip_retained,
         .final = spec->final,
@@ -75,7 +87,7 @@ static inline struct ruleset *build_ruleset(const struct rule_spec *specs, size_
     set->forward = check_alloc(calloc(count + 1, sizeof *set->forward));
     set->forward_count = count;
     for (size_t i = 0; i < count; i++)
-        build_rule(&set->forward[i], &specs[i]);
+        build_rule(set, &set->forward[i], &specs[i]);
     ruleset_seal(set);
     return set;
 }

@@ -90,7 +90,7 @@ static struct plan_result check(const struct rule_spec *specs, size_t count,
     struct ruleset *set = build_ruleset(specs, count);
     struct record r;
     struct plan_sink sink = sink_of(&r);
-    struct plan_result result = plan_message(set, m, NULL, &sink);
+    struct plan_result result = plan_message(set, m, NULL, NULL, &sink);
     assert_string_equal(buf_str(&r.log), expected);
     record_fini(&r);
     ruleset_free(set);
@@ -162,7 +162,7 @@ static void a_dead_letter_holds_the_whole_message(void **state)
     struct ruleset *set = build_ruleset(specs, 1);
     struct record r;
     struct plan_sink sink = sink_of(&r);
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     assert_string_equal(buf_str(&r.log), "r dead raw_nul\n");
     const struct dead_letter *d = r.dead;
     assert_true(span_starts(d->reason, "raw_nul: the payload contains a NUL"));
@@ -246,14 +246,14 @@ static void a_delivery_has_its_age_lane_and_flags(void **state)
     struct plan_sink sink = sink_of(&r);
     struct mqtt_message m = message("a", "abc");
     m.received_ms = 5000;
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     assert_string_equal(buf_str(&r.log), "r.0 #1 [queue q delay 5] YWJj\n");
     assert_int_equal(r.last.received_ms, 5000);
     assert_int_equal(r.last.expires_ms, 6000);
     assert_int_equal(r.last.flags, DELIVERY_STRICT | DELIVERY_ACCEPT_UNROUTED);
     assert_int_equal(r.last.attempts, 0);
     m.topic = span_of("b");
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     assert_int_equal(r.last.expires_ms, 0);
     assert_int_equal(r.last.flags, 0);
     record_fini(&r);
@@ -271,7 +271,7 @@ static void each_event_of_a_fan_out_has_the_id_of_its_delivery(void **state)
     struct record r;
     struct plan_sink sink = sink_of(&r);
     struct mqtt_message m = message("a", "1");
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     const char *first = strstr(buf_str(&r.log), "\"id\":\"edge-1-1\"");
     assert_non_null(first);
     assert_non_null(
@@ -303,7 +303,7 @@ static void the_first_matching_filter_of_a_rule_gives_the_captures(void **state)
         struct plan_sink sink = sink_of(&r);
         sink.matched = on_matched;
         struct mqtt_message m = message(rows[i].topic, "y");
-        plan_message(set, &m, NULL, &sink);
+        plan_message(set, &m, NULL, NULL, &sink);
         assert_string_equal(buf_str(&r.log), rows[i].log);
         record_fini(&r);
     }
@@ -367,7 +367,7 @@ static void a_copy_is_planned_for_the_rules_that_asked_for_it(void **state)
         struct mqtt_message m = message("a/x", "y");
         m.subscription_ids = rows[i].ids;
         m.subscription_id_count = rows[i].count;
-        plan_message(set, &m, NULL, &sink);
+        plan_message(set, &m, NULL, NULL, &sink);
         assert_string_equal(buf_str(&r.log), rows[i].log);
         record_fini(&r);
     }
@@ -392,7 +392,7 @@ static void every_rule_is_accounted_for_when_asked(void **state)
     sink.skipped = on_skipped;
     struct mqtt_message m = message("a", "y");
     m.retain = true;
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     assert_string_equal(buf_str(&r.log),
                         "zero skipped: b: level 1 is \"a\" and not \"b\"\n"
                         "one skipped: it skips retained copies (retained = \"skip\")\n"
@@ -401,7 +401,7 @@ static void every_rule_is_accounted_for_when_asked(void **state)
                         "four skipped: rule \"two\" above it matched and is final\n");
     buf_clear(&r.log);
     m.topic = span_of("c");
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     assert_string_equal(buf_str(&r.log), "zero skipped: b: level 1 is \"c\" and not \"b\"\n"
                                          "one skipped: a: level 1 is \"c\" and not \"a\"\n"
                                          "two skipped: a: level 1 is \"c\" and not \"a\"\n"
@@ -409,7 +409,7 @@ static void every_rule_is_accounted_for_when_asked(void **state)
                                          "four.0 #2 [queue q] y\n");
     buf_clear(&r.log);
     m.topic = span_of("b");
-    plan_message(set, &m, NULL, &sink);
+    plan_message(set, &m, NULL, NULL, &sink);
     assert_non_null(strstr(buf_str(&r.log), "zero.0 #3 [queue q] y\none skipped: a: level 1"));
     assert_non_null(strstr(buf_str(&r.log), "\nfour skipped: c: level 1"));
     record_fini(&r);
@@ -427,13 +427,13 @@ static void one_rule_can_be_planned_alone(void **state)
     struct record r;
     struct plan_sink sink = sink_of(&r);
     struct mqtt_message m = message("a", "y");
-    struct plan_result result = plan_message(set, &m, &set->forward[1], &sink);
+    struct plan_result result = plan_message(set, &m, &set->forward[1], NULL, &sink);
     assert_string_equal(buf_str(&r.log), "two.0 #1 [queue q] y\n");
     assert_int_equal(result.matched, 1);
     m.topic = span_of("c");
     sink.skipped = on_skipped;
     buf_clear(&r.log);
-    result = plan_message(set, &m, &set->forward[1], &sink);
+    result = plan_message(set, &m, &set->forward[1], NULL, &sink);
     assert_string_equal(buf_str(&r.log), "two skipped: b: level 1 is \"c\" and not \"b\"; "
                                          "a: level 1 is \"c\" and not \"a\"\n");
     assert_int_equal(result.matched, 0);
@@ -453,7 +453,7 @@ static void any_number_of_rules_may_match(void **state)
     struct record r;
     struct plan_sink sink = sink_of(&r);
     struct mqtt_message m = message("a/b", "y");
-    struct plan_result result = plan_message(set, &m, NULL, &sink);
+    struct plan_result result = plan_message(set, &m, NULL, NULL, &sink);
     assert_int_equal(result.matched, COUNT);
     assert_int_equal(result.deliveries, COUNT);
     assert_int_equal(r.next_id, COUNT);

@@ -8,6 +8,7 @@
 
 static struct jq_host *host;
 static struct jq_worker *worker;
+static struct jq_program *program; /* of the rule at hand */
 
 static int start_host(void **state)
 {
@@ -34,15 +35,14 @@ static struct reverse_rule rule_of(const char *to, enum reverse_payload payload,
     rule.to = template_new(span_of(to), TEMPLATE_TOPIC, NULL, payload == REVERSE_CLOUDEVENTS, &err);
     if (!rule.to)
         fail_msg("%s: %s", to, err.text);
-    if (jq)
-        rule.jq = jq_program_new(span_of(jq), &err);
+    rule.jq = program = jq ? jq_program_new(span_of(jq), &err) : NULL;
     return rule;
 }
 
 static void rule_done(struct reverse_rule *rule)
 {
     template_free(rule->to);
-    jq_program_free(rule->jq);
+    jq_program_free(program);
 }
 
 static enum reverse_result plan(const struct reverse_rule *rule, const char *body,
