@@ -41,7 +41,7 @@ resources = {
         { name = "seed"; queue = "high"; keys = [ "a.b.*", "#.c" ]; } ); },
     { name = "lonely"; },
     { name = "pushed"; subscriptions = (
-        { name = "hook"; url = "http://hook.example/in"; } ); } );
+        { name = "hook"; url = "http://127.0.0.1:1/in"; } ); } );
   queues = (
     { name = "work"; },
     { name = "quick"; visibility = "1s"; },

@@ -37,7 +37,10 @@ class EndPoint:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
-                end_point.serve(self.request)
+                try:
+                    end_point.serve(self.request)
+                except ConnectionError:
+                    pass # broken off before the request was complete
 
         class Listener(socketserver.ThreadingTCPServer):
             address_family = family
@@ -131,6 +134,7 @@ def topology(*subscriptions):
       queues = ( { name = "q"; } ); };""" % ",\n".join(texts)
 
 
+NOWHERE = "http://" + "x" * 64 + ".test/" # too long a label to be asked of any name server
 BACKOFF, DECAY = 'retry = "backoff"; format = "simplified";', 'format = "simplified";'
 
 
@@ -260,7 +264,7 @@ class Answers(Push):
             with self.subTest(answer=answer[:70]):
                 end_point = self.end_point(answer)
                 self.serve(("hook", end_point.url(), BACKOFF),
-                           options=("--push-timeout", "200ms"))
+                           options=("--push-timeout", "2s"))
                 self.publish("x")
                 self.until(delivered=1, failedTries=0)
                 self.stop()
@@ -294,7 +298,7 @@ class Answers(Push):
         self.publish("x")
         end_point.wait(2)
         self.assertGreater(time.monotonic() - began, 0.3)
-        self.until(delivered=1, failedTries=1)
+        self.until(delivered=1, pending=0)
         self.assertIn("no answer in time", self.server.stderr())
 
     def test_an_answer_may_take_its_time(self):
@@ -323,8 +327,7 @@ class Answers(Push):
             connection.close()
 
     def test_a_name_that_does_not_resolve_is_a_failure(self):
-        self.serve(("hook", "http://no-such-host.invalid/", BACKOFF),
-                   options=("--push-speedup", "1000", "--push-timeout", "200ms"))
+        self.serve(("hook", NOWHERE, BACKOFF))
         self.publish("x")
         self.until(failedTries=4, dropped=1, pending=0)
 
@@ -364,21 +367,24 @@ class Order(Push):
         self.until(delivered=20, pending=0)
 
     def test_decay_goes_on_trying_and_new_ones_wait_behind(self):
-        end_point = self.end_point(*[500] * 8, OK)
+        end_point = self.end_point({"m0": 500})
         self.serve(("hook", end_point.url(), DECAY))
         self.publish("m0")
-        end_point.wait(1)
-        self.until(failedTries=1)
+        self.server.until(lambda: self.state()["failedTries"] >= 1, "a failed try")
         self.publish("m1")
-        self.assertEqual(end_point.bodies(10), ["m0"] * 9 + ["m1"])
-        self.until(delivered=2, failedTries=8, dropped=0, pending=0)
+        end_point.wait(8)
+        end_point.script = [OK]
+        state = self.until(delivered=2, dropped=0, pending=0)
+        tries = state["failedTries"] + 1
+        self.assertEqual(end_point.bodies(tries + 1), ["m0"] * tries + ["m1"])
 
     def test_decay_drops_at_the_end_of_a_life(self):
         end_point = self.end_point({"m0": 500})
         self.serve(("hook", end_point.url(), DECAY), options=("--push-speedup", "100000"))
-        self.publish("m0") # lives 864 ms
-        state = self.until(dropped=1, pending=0)
-        self.assertGreaterEqual(state["failedTries"], 9)
+        began = time.monotonic()
+        self.publish("m0")
+        self.until(dropped=1, pending=0)
+        self.assertGreaterEqual(time.monotonic() - began, 0.864)
         self.publish("m1")
         self.until(delivered=1)
 
@@ -447,7 +453,7 @@ class Operation(Push):
         for how in (signal.SIGTERM, signal.SIGINT):
             mute, sick = self.end_point(HANG), self.end_point(500)
             self.serve(("mute", mute.url(), DECAY), ("sick", sick.url(), BACKOFF),
-                       ("far", "http://no-such-host.invalid/", DECAY), options=())
+                       ("nowhere", NOWHERE, DECAY), options=())
             for i in range(3):
                 self.publish("m%d" % i)
             mute.wait(3)
