@@ -86,7 +86,7 @@ static void log_failure(struct pusher *pusher, const struct pusher_try *try,
               try->status  ? "a push was answered, but not with 2xx"
               : try->ended ? "a push could not connect, or the connection was closed"
                            : "a push had no answer in time",
-              dropped ? "the message is dropped" : "there will be another try");
+              dropped ? "the message is dropped" : "the message stays pending");
 }
 
 /* Ends a try, the connection with it, and settles its push. */

@@ -260,7 +260,8 @@ class Answers(Push):
         head = b"HTTP/1.1 200 OK\r\n"
         for answer in (head + b"Content-Length: 1000\r\n\r\nshort", # and then silence
                        head + b"Content-Length: 1000000\r\n\r\n" + b"x" * 1000000,
-                       head + b"Transfer-Encoding: chunked\r\n\r\nnonsense"):
+                       head + b"Transfer-Encoding: chunked\r\n\r\nnonsense",
+                       b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 0\r\n\r\n"):
             with self.subTest(answer=answer[:70]):
                 end_point = self.end_point(answer)
                 self.serve(("hook", end_point.url(), BACKOFF),
