@@ -244,7 +244,7 @@ static void no_more_is_taken_than_the_broker_takes(void **state)
         unsigned receive_maximum; /* 0: the broker does not say */
         unsigned window;
     } rows[] = {{true, 0, 1024}, {true, 2000, 1024}, {true, 20, 19},
-                {true, 2, 1},    {true, 1, 1},       {false, 0, 100}};
+                {true, 2, 1},    {true, 1, 1},       {false, 0, 20}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct broker b;
         struct bytes properties = {.len = 0};
@@ -317,7 +317,7 @@ static void a_lost_connection_makes_publishes_go_again_and_end_once(void **state
         expect(&twice[0], MQTT_PUBLISHED, NULL);
         expect(&twice[1], MQTT_PUBLISHED, NULL);
         broker_heard_nothing(&b);
-        assert_int_equal(mqtt_link_publish_room(o->link), v5 ? 1024 : 100);
+        assert_int_equal(mqtt_link_publish_room(o->link), v5 ? 1024 : 20);
         shut(&b, o);
         for (unsigned n = 0; n < 3; n++)
             assert_int_equal(once[n].count, 1);
@@ -377,7 +377,7 @@ static void a_lost_session_loses_what_was_not_answered(void **state)
         expect(&told[0], MQTT_PUBLISH_LOST, "lost our session");
         expect(&told[1], MQTT_PUBLISH_LOST, "lost our session");
         owner_heard(o, 2, MQTT_LINK_CONNECTED);
-        assert_int_equal(mqtt_link_publish_room(o->link), v5 ? 1024 : 100);
+        assert_int_equal(mqtt_link_publish_room(o->link), v5 ? 1024 : 20);
         assert_true(publish(&told[0], o, "3", 1));
         answer(&b, PUBACK, read_publish(&b, "3", 1, false), 0, NULL);
         expect(&told[0], MQTT_PUBLISHED, NULL);
