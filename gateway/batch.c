@@ -19,13 +19,6 @@ enum {
     BATCH_PATIENT_ATTEMPTS = 2, /* after so many refusals a relaxed delivery lets others go first */
 };
 
-static void queue_front(struct lane *lane, struct item *item)
-{
-    DL_PREPEND(lane->queue, item);
-    lane->queued++;
-    lane->queued_bytes += item->delivery->body.len;
-}
-
 static void queue_back(struct lane *lane, struct item *item)
 {
     DL_APPEND(lane->queue, item);
@@ -89,9 +82,8 @@ static struct batch *gather(struct lane *lane)
     uint32_t cut = lane->queue->cut;
     size_t cost = CMQ_FORM_OVERHEAD;
     int64_t now_ms = clock_unix_ms();
-    struct item *item, *next;
-    DL_FOREACH_SAFE(lane->queue, item, next)
-    {
+    while (lane->queue) {
+        struct item *item = lane->queue;
         cost += cmq_form_cost(item->delivery->body);
         bool fits =
             batch->count == 0 ||
@@ -111,11 +103,15 @@ static struct batch *gather(struct lane *lane)
 /* Puts a batch's items back, in their order, before everything else. */
 static void back_to_front(struct lane *lane, struct batch *batch)
 {
-    while (batch->items) {
-        struct item *last = batch->items->prev; /* utlist: the head's prev is the tail */
-        DL_DELETE(batch->items, last);
-        queue_front(lane, last);
+    struct item *item;
+    DL_FOREACH(batch->items, item)
+    {
+        lane->queued++;
+        lane->queued_bytes += item->delivery->body.len;
     }
+    DL_CONCAT(batch->items, lane->queue);
+    lane->queue = batch->items;
+    batch->items = NULL;
 }
 
 static void judge_failed(struct lane *lane, struct batch *batch, const struct cmq_reply *reply)

@@ -65,11 +65,11 @@ static bool id_is_used(void *ctx, uint32_t id)
 
 static void known_free(struct known *known)
 {
-    struct known_filter *k, *next;
+    struct known_filter *k = known->by_filter, *next;
     HASH_CLEAR(hh_id, known->by_id);
-    HASH_ITER(hh, known->by_filter, k, next)
-    {
-        HASH_DEL(known->by_filter, k);
+    HASH_CLEAR(hh, known->by_filter); /* the elements stay, and stay chained */
+    for (; k; k = next) {
+        next = k->hh.next;
         free(k->filter);
         free(k);
     }

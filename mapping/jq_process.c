@@ -41,7 +41,8 @@ bool jq_write_all(int fd, const void *ptr, size_t len)
     const char *at = ptr;
     while (len > 0) {
         ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
+        /* The alarm's handler writes too; errno is its thread's own, and it never returns. */
+        if (n < 0 && errno == EINTR) // NOLINT(bugprone-signal-handler,cert-sig30-c)
             continue;
         if (n <= 0)
             return false;
@@ -173,14 +174,15 @@ static void run(jq_state *jq, struct span payload)
 
 static void limit_memory(void)
 {
-    unsigned long pages = 0;
+    rlim_t pages = 0;
+    char sizes[128]; /* that of the address space first */
     FILE *statm = fopen("/proc/self/statm", "re");
     if (statm) {
-        if (fscanf(statm, "%lu", &pages) != 1)
-            pages = 0;
+        if (fgets(sizes, sizeof sizes, statm))
+            pages = strtoul(sizes, NULL, 10);
         (void)fclose(statm);
     }
-    rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + JQ_MAX_MEMORY_BYTES;
+    rlim_t bytes = pages * (rlim_t)sysconf(_SC_PAGESIZE) + JQ_MAX_MEMORY_BYTES;
     (void)setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
@@ -190,7 +192,7 @@ __attribute__((noreturn)) static void worker_main(int fd)
     worker_fd = fd;
     limit_memory();
     CHECK(signal(SIGALRM, out_of_time) != SIG_ERR);
-    jq_state **programs = check_alloc(calloc(WORKER_MAX_PROGRAMS, sizeof *programs));
+    jq_state **programs = check_alloc(calloc(WORKER_MAX_PROGRAMS, sizeof(jq_state *)));
     struct jq_frame frame;
     while (jq_read_all(fd, &frame, sizeof frame)) {
         if (frame.program >= WORKER_MAX_PROGRAMS || frame.len > WORKER_MAX_FRAME)
