@@ -29,7 +29,7 @@ int __wrap_MQTTPacket_send_publish(struct paho_publish *publish, int dup, int qo
 int __wrap_MQTTPacket_send_pubrel(int version, int id, int dup, void *net, const char *client_id);
 void __wrap_MQTTProtocol_retry(struct timeval now, int retry, int regardless);
 
-enum { PAHO_COMPLETE = 0, IDS = 65536 };
+enum { PAHO_COMPLETE = 0, PAHO_SOCKET_ERROR = -1, IDS = 65536 };
 
 /* A connection: what has gone out on it. */
 struct going {
@@ -82,7 +82,11 @@ int __wrap_MQTTPacket_send_publish(struct paho_publish *publish, int dup, int qo
 {
     if (qos > 0 && !goes(net, publish->id))
         return PAHO_COMPLETE;
-    return __real_MQTTPacket_send_publish(publish, dup, qos, retained, net, client_id);
+    int rc = __real_MQTTPacket_send_publish(publish, dup, qos, retained, net, client_id);
+    /* When a write fails, Paho frees the topic and payload that it has just stored for sending
+     * again, and later sends them again. So it does not fail: that the connection is gone, reading
+     * from it will tell. */
+    return qos > 0 && rc == PAHO_SOCKET_ERROR ? PAHO_COMPLETE : rc;
 }
 
 int __wrap_MQTTPacket_send_pubrel(int version, int id, int dup, void *net, const char *client_id)
