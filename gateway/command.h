@@ -103,6 +103,7 @@ bool command_flush(const struct command_line *line);
 /* The commands. */
 int cmd_run(struct command_line *line); /* run.c */
 int cmd_check(struct command_line *line);
+int cmd_test(struct command_line *line);
 int cmd_match(struct command_line *line);
 int cmd_explain(struct command_line *line);
 extern const struct command cmq_commands[];

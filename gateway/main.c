@@ -64,6 +64,22 @@ static const struct command commands[] = {
         .run = cmd_explain,
     },
     {
+        .name = "test",
+        .usage = "",
+        .summary = "carry out the tests of the rule files",
+        .help =
+            "Plans the message of each test as the gateway would and compares what comes of it\n"
+            "with what the test expects: each expectation must be met by a delivery of its own,\n"
+            "and nothing else may come. Connects to nothing. Prints TAP; below a test that failed\n"
+            "what was expected stands beside what came. In CloudEvents bodies the id ends in 0\n"
+            "and the time is that of 1970.\n"
+            "\n"
+            "  --json  an array of {name, file, line, ok, differences: [{expected, actual, why}]}\n"
+            "\n"
+            "Exit: 0 all tests hold; 1 some do not, or the configuration is wrong.\n",
+        .run = cmd_test,
+    },
+    {
         .name = "match",
         .usage = "[--named] FILTER TOPIC | --key BINDING ROUTE",
         .summary = "compare one MQTT filter or CMQ binding key",

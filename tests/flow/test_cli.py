@@ -14,7 +14,7 @@ class Typing(CliTest):
         whole = self.cmqgw("--help")
         groups = {"cmq": ["send", "receive", "publish"], "spool": ["stat", "verify"],
                   "dead-letters": ["list", "show", "replay", "drop", "export"]}
-        for name in ("run", "check", "explain", "match", *groups):
+        for name in ("run", "check", "explain", "test", "match", *groups):
             self.assertRegex(whole, rf"(?m)^  {name} ")
             self.assertIn(f"usage: cmqgw {name} ", self.cmqgw(name, "--help"))
             for sub in groups.get(name, []):
