@@ -294,3 +294,22 @@ struct span template_constant(const struct template *t)
     }
     return span_of(t->literals);
 }
+
+size_t template_piece_count(const struct template *t)
+{
+    return t->part_count;
+}
+
+struct template_piece template_piece(const struct template *t, size_t index)
+{
+    CHECK(index < t->part_count);
+    const struct part *p = &t->parts[index];
+    struct template_piece piece = {.literal = p->kind == PART_LITERAL, .levels = p->levels};
+    if (p->kind == PART_LITERAL || p->kind == PART_CAPTURE)
+        piece.text = p->text;
+    for (size_t i = 0; i < p->step_count && !piece.has_default; i++) {
+        piece.has_default = p->steps[i].kind == STEP_DEFAULT;
+        piece.fallback = p->steps[i].text;
+    }
+    return piece;
+}

@@ -62,6 +62,18 @@ void template_free(struct template *t); /* NULL is fine */
 struct span template_text(const struct template *t);
 struct span template_constant(const struct template *t);
 
+/* One literal or placeholder, for those who ask what a template can become without a message. */
+struct template_piece {
+    bool literal;
+    struct span text; /* the literal bytes, or a capture's label (else empty) */
+    bool levels;      /* of a topic: may bring '/'. {topic} too; a '#' capture is its filter's */
+    bool has_default; /* what the author wrote may stand there */
+    struct span fallback; /* what that is */
+};
+
+size_t template_piece_count(const struct template *t);
+struct template_piece template_piece(const struct template *t, size_t index);
+
 /* What one message has to offer. Fill in what is known, zero the rest; template_scope_fini after.
  */
 struct template_scope {
