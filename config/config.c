@@ -4,6 +4,7 @@
 #include "config/checks.h"
 #include "config/list.h"
 #include "config/origins.h"
+#include "config/proof.h"
 #include "config/reader.h"
 #include "config/secret.h"
 #include "config/source.h"
@@ -209,6 +210,14 @@ static void read_all(struct reader *reader, struct source *main_file, bool with_
     names_check(&reader->names, &config->resources, reader->incomplete, reader->faults);
 }
 
+/* What only a complete configuration can be asked: half of one would give faults that are none. */
+static void prove(const struct config *config, struct faults *faults)
+{
+    proof_rules(config, faults);
+    proof_paths(config, faults);
+    proof_loops(config, faults);
+}
+
 /* text NULL: the file at path, and its rules_dir. */
 static struct config *load(const char *path, const struct span *text, bool bare,
                            struct faults *faults)
@@ -224,14 +233,17 @@ static struct config *load(const char *path, const struct span *text, bool bare,
         read_all(&reader, &source, text == NULL);
     names_fini(&reader.names);
     source_fini(&source);
+    if (faults->errors == errors_before) {
+        config->rules->gateway = span_dup(span_of(config->gateway.id));
+        ruleset_seal(config->rules);
+        if (!bare)
+            prove(config, faults);
+    }
     faults_sort(faults);
     if (faults->errors > errors_before) {
         config_free(config);
         return NULL;
     }
-    struct ruleset *set = config->rules;
-    set->gateway = span_dup(span_of(config->gateway.id));
-    ruleset_seal(set);
     return config;
 }
 

@@ -192,7 +192,7 @@ static void queues_have_all_their_settings(void **state)
     (void)state;
     const struct resources *r = &config->resources;
     assert_true(r->declared);
-    assert_int_equal(r->queue_count, 5);
+    assert_int_equal(r->queue_count, 6);
     const struct resource_queue *queue = &r->queues[0];
     assert_string_equal(queue->name, "downlink");
     assert_int_equal(queue->visibility_s, 45);

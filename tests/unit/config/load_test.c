@@ -158,8 +158,8 @@ static void rule_files_are_read_in_byte_order_of_their_names(void **state)
     assert_int_equal(mkdir(in_folder("r"), 0700), 0);
     for (size_t i = 0; i < 5; i++) {
         (void)snprintf(text, sizeof text,
-                       "forward = { name = \"%s\"; from = \"a\"; to = { queue = \"q\"; }; };",
-                       names[i]);
+                       "forward = { name = \"%s\"; from = \"a\"; to = { queue = \"q%zu\"; }; };",
+                       names[i], i);
         write_file(names[i], text, strlen(text));
     }
     write_file("r/not.conf", "}", 1);
