@@ -118,9 +118,8 @@ void acks_forget_session(struct acks *acks)
 
 /*
  * Of Paho 1.3.12's archive. A networkHandles begins with its socket; a packet as MQTTPacket_Factory
- * makes it begins with the first byte of the wire (MQTT 5.0 s. 2.1.1); that of an acknowledgement
- * goes on as struct answer does. mqttasync_mutex is held around the Factory and the handling of
- * what it made; socket_mutex guards the pending writes.
+ * makes it begins with the first byte of the wire (MQTT 5.0 s. 2.1.1). mqttasync_mutex is held
+ * around the Factory and the handling of what it made; socket_mutex guards the pending writes.
  */
 extern pthread_mutex_t *mqttasync_mutex;
 extern pthread_mutex_t *socket_mutex;
@@ -147,12 +146,6 @@ enum {
     QOS_2 = 0x04
 };
 
-struct answer {
-    unsigned header;
-    int id;
-    unsigned char code; /* of MQTT 5 */
-};
-
 static void set_tcp(int socket, int option, int value)
 {
     (void)setsockopt(socket, IPPROTO_TCP, option, &value, sizeof(value)); /* speed only */
@@ -163,7 +156,6 @@ static _Thread_local struct {
     void *net;
     int version;
     bool qos2;
-    int code;
 } handling;
 
 static int socket_of(const void *net)
@@ -180,18 +172,14 @@ void *__wrap_MQTTPacket_Factory(int version, void *net, int *error)
     handling.net = net;
     handling.version = version;
     handling.qos2 = type == PACKET_PUBLISH && (*packet & QOS_MASK) == QOS_2;
-    handling.code = 0;
     if (handling.qos2)
         *packet ^= QOS_MASK; /* 2 becomes 1 */
     if (type == PACKET_CONNACK) {
         set_tcp(socket_of(net), TCP_NODELAY, 1);
         resend_begins(net);
     }
-    if (version >= 5 &&
-        (type == PACKET_PUBACK || type == PACKET_PUBREC || type == PACKET_PUBCOMP)) {
-        handling.code = ((const struct answer *)(void *)packet)->code;
+    if (version >= 5 && (type == PACKET_PUBACK || type == PACKET_PUBREC || type == PACKET_PUBCOMP))
         paho_keep(packet);
-    }
     return packet;
 }
 
@@ -228,11 +216,6 @@ int __wrap_MQTTPacket_send_pubcomp(int version, int id, void *net, const char *c
 bool acks_withhold(void)
 {
     return true;
-}
-
-int acks_code(void)
-{
-    return handling.code;
 }
 
 struct ack_taken acks_take(struct acks *acks, int id, int qos, bool dup)
@@ -340,11 +323,6 @@ bool acks_release(struct acks *acks, uint64_t ticket)
 bool acks_withhold(void)
 {
     return false;
-}
-
-int acks_code(void)
-{
-    return -1;
 }
 
 struct ack_taken acks_take(struct acks *acks, int id, int qos, bool dup)

@@ -64,10 +64,6 @@ MUST_CHECK bool acks_release(struct acks *acks, uint64_t ticket);
  * Any thread but Paho's. */
 MUST_CHECK bool acks_flush(struct acks *acks);
 
-/* What the broker said in the PUBACK, PUBREC or PUBCOMP that Paho is handling: 0 under 3.1.1, -1
- * when it is not known. Only in Paho's callbacks. */
-int acks_code(void);
-
 /* Drops everything owed. Any thread, Paho's included. Call it before a new connection begins. */
 void acks_forget(struct acks *acks);
 

@@ -6,7 +6,6 @@
 #include "mqtt/reason.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +30,7 @@ struct publish {
     void *ctx;
     const char *hopeless;
     int qos;
-    bool waiting;  /* `done` is still to come: in the waiting list */
-    bool orphaned; /* Paho called back, but still has the message: the answer comes by identifier */
-    MQTTAsync_responseOptions response; /* Paho writes the identifier here before it sends */
+    bool waiting; /* `done` is still to come: in the waiting list */
 };
 
 TAILQ_HEAD(publish_list, publish);
@@ -41,7 +38,6 @@ TAILQ_HEAD(publish_list, publish);
 struct publishes {
     MQTTAsync client;
     bool v5;
-    atomic_uint orphans; /* waiting for an answer by identifier */
 
     pthread_mutex_t lock; /* guards what follows */
     bool open;
@@ -130,9 +126,6 @@ static bool claim_locked(struct publish *one)
 /* Paho does not know it any more. */
 static void retire_locked(struct publish *one)
 {
-    if (one->orphaned)
-        atomic_fetch_sub(&one->owner->orphans, 1);
-    one->orphaned = false;
     TAILQ_INSERT_HEAD(&one->owner->unused, one, link);
 }
 
@@ -150,15 +143,8 @@ static void finish(struct publish *one, enum mqtt_publish_result result, const c
         done(ctx, result, why);
 }
 
-enum lose { LOSE_QOS0, LOSE_ORPHANS, LOSE_ALL };
-
-static bool loses(const struct publish *one, enum lose which)
-{
-    return which == LOSE_ALL || (which == LOSE_QOS0 ? one->qos == 0 : one->orphaned);
-}
-
-/* Tells the owners of some of those waiting that they are lost, the oldest first. */
-static void lose(struct publishes *p, enum lose which, const char *why)
+/* Tells the owners of those waiting, up to this QoS, that they are lost, the oldest first. */
+static void lose(struct publishes *p, int qos, const char *why)
 {
     struct owner {
         mqtt_published_fn done;
@@ -170,12 +156,10 @@ static void lose(struct publishes *p, enum lose which, const char *why)
     struct publish *next;
     for (struct publish *one = TAILQ_FIRST(&p->waiting); one; one = next) {
         next = TAILQ_NEXT(one, link);
-        if (!loses(one, which))
+        if (one->qos > qos)
             continue;
         owners[count++] = (struct owner){one->done, one->ctx};
         claim_locked(one);
-        if (one->orphaned) /* Paho will not come back to it */
-            retire_locked(one);
     }
     pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < count; i++)
@@ -197,37 +181,23 @@ static void on_published5(void *ctx, MQTTAsync_successData5 *data)
     finish(ctx, MQTT_PUBLISHED, NULL);
 }
 
-/*
- * There will be no answer through this callback. When writing to the socket failed, Paho has the
- * message nevertheless and sends it again on the next connection.
- */
-static void failed(struct publish *one, int code)
+/* Paho has given up on it. */
+static void failed(struct publish *one)
 {
-    struct publishes *p = one->owner;
-    bool adopted = false;
-    if (code == MQTTASYNC_FAILURE && one->qos > 0) {
-        pthread_mutex_lock(&p->lock);
-        adopted = one->waiting;
-        if (adopted) {
-            one->orphaned = true;
-            atomic_fetch_add(&p->orphans, 1);
-        }
-        pthread_mutex_unlock(&p->lock);
-    }
-    if (!adopted)
-        finish(one, MQTT_PUBLISH_LOST, one->qos == 0 ? lost_connection : lost_session);
+    finish(one, MQTT_PUBLISH_LOST, one->qos == 0 ? lost_connection : lost_session);
 }
 
 static void on_failed(void *ctx, MQTTAsync_failureData *data)
 {
-    failed(ctx, data->code);
+    (void)data;
+    failed(ctx);
 }
 
 static void on_failed5(void *ctx, MQTTAsync_failureData5 *data)
 {
     struct publish *one = ctx;
     if (one->qos == 0 || data->reasonCode < MQTTREASONCODE_UNSPECIFIED_ERROR) {
-        failed(one, data->code);
+        failed(one);
         return;
     }
     char said[200] = "";
@@ -241,37 +211,9 @@ static void on_failed5(void *ctx, MQTTAsync_failureData5 *data)
     finish(one, MQTT_PUBLISH_REFUSED, why.text);
 }
 
-void publishes_answered(struct publishes *p, int id, int code)
-{
-    if (atomic_load_explicit(&p->orphans, memory_order_relaxed) == 0)
-        return;
-    pthread_mutex_lock(&p->lock);
-    struct publish *one;
-    TAILQ_FOREACH(one, &p->waiting, link)
-    if (one->orphaned && one->response.token == id)
-        break;
-    mqtt_published_fn done = one ? one->done : NULL;
-    void *ctx = one ? one->ctx : NULL;
-    if (one) {
-        claim_locked(one);
-        retire_locked(one);
-    }
-    pthread_mutex_unlock(&p->lock);
-    if (!one)
-        return;
-    struct err why;
-    reason_publish(&why, code, "");
-    if (code < 0)
-        done(ctx, MQTT_PUBLISH_LOST, lost_connection);
-    else if (code < MQTTREASONCODE_UNSPECIFIED_ERROR)
-        done(ctx, MQTT_PUBLISHED, NULL);
-    else
-        done(ctx, MQTT_PUBLISH_REFUSED, why.text);
-}
-
 /* ---- Connections */
 
-void publishes_up(struct publishes *p, bool session_present, const struct publish_limits *limits)
+void publishes_up(struct publishes *p, const struct publish_limits *limits)
 {
     unsigned room = limits->receive_maximum > 1 ? limits->receive_maximum - 1 : 1;
     pthread_mutex_lock(&p->lock);
@@ -280,8 +222,6 @@ void publishes_up(struct publishes *p, bool session_present, const struct publis
     p->open = !p->ended;
     hurry_locked(p);
     pthread_mutex_unlock(&p->lock);
-    if (!session_present) /* Paho has dropped the others, and said so */
-        lose(p, LOSE_ORPHANS, lost_session);
 }
 
 void publishes_down(struct publishes *p)
@@ -290,7 +230,7 @@ void publishes_down(struct publishes *p)
     p->open = false;
     hurry_locked(p);
     pthread_mutex_unlock(&p->lock);
-    lose(p, LOSE_QOS0, lost_connection);
+    lose(p, 0, lost_connection);
 }
 
 unsigned publishes_room(struct publishes *p)
@@ -308,7 +248,7 @@ void publishes_end(struct publishes *p)
     p->ended = true;
     hurry_locked(p);
     pthread_mutex_unlock(&p->lock);
-    lose(p, LOSE_ALL, lost_stop);
+    lose(p, 2, lost_stop);
     publishes_tell_hopeless(p); /* last: what is in neither list now never will be */
 }
 
@@ -430,19 +370,19 @@ static int send_one(struct publishes *p, struct publish *one, const struct mqtt_
     char topic[MAX_TEXT + 1];
     memcpy(topic, m->topic.ptr, m->topic.len);
     topic[m->topic.len] = '\0';
-    one->response = (MQTTAsync_responseOptions)MQTTAsync_responseOptions_initializer;
-    one->response.context = one;
+    MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+    response.context = one;
     if (p->v5) {
-        one->response.properties = properties->list;
-        one->response.onSuccess5 = on_published5;
-        one->response.onFailure5 = on_failed5;
+        response.properties = properties->list;
+        response.onSuccess5 = on_published5;
+        response.onFailure5 = on_failed5;
     } else {
-        one->response.onSuccess = on_published;
-        one->response.onFailure = on_failed;
+        response.onSuccess = on_published;
+        response.onFailure = on_failed;
     }
     /* Copies everything. */
     return MQTTAsync_send(p->client, topic, (int)m->payload.len,
-                          m->payload.len ? m->payload.ptr : "", m->qos, m->retain, &one->response);
+                          m->payload.len ? m->payload.ptr : "", m->qos, m->retain, &response);
 }
 
 enum publish_taken publishes_give(struct publishes *p, const struct mqtt_message *message,

@@ -39,14 +39,10 @@ struct publishes *publishes_new(MQTTAsync client, bool v5);
 void publishes_free(struct publishes *p);
 
 /* Connected. Paho's callbacks. */
-void publishes_up(struct publishes *p, bool session_present, const struct publish_limits *limits);
+void publishes_up(struct publishes *p, const struct publish_limits *limits);
 
 /* Not connected any more. Paho's callbacks. */
 void publishes_down(struct publishes *p);
-
-/* Paho's deliveryComplete: the broker answered this packet identifier with this code (-1: not
- * known). Paho's callbacks. */
-void publishes_answered(struct publishes *p, int id, int code);
 
 enum publish_taken {
     PUBLISH_NOT_TAKEN,

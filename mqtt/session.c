@@ -106,7 +106,7 @@ static void came_up(struct session *s, bool session_present, MQTTProperties *pro
         .qos = (int)number(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS, 2),
         .retain = number(properties, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, 1) != 0,
     };
-    publishes_up(s->publishes, session_present, &limits);
+    publishes_up(s->publishes, &limits);
     if (atomic_load(&s->silent)) { /* stopped while connecting */
         session_disconnect(s);
         return;
@@ -460,12 +460,6 @@ bool session_request(struct session *s, const struct subs_request *request, stru
 
 /* ---- Publishing */
 
-static void on_delivered(void *ctx, MQTTAsync_token id)
-{
-    struct session *s = ctx;
-    publishes_answered(s->publishes, id, acks_code());
-}
-
 enum publish_taken session_publish(struct session *s, const struct mqtt_message *message,
                                    mqtt_published_fn done, void *ctx)
 {
@@ -506,7 +500,7 @@ struct session *session_new(const struct mqtt_link_options *options,
     int rc = MQTTAsync_createWithOptions(&s->client, options->servers[0], options->client_id,
                                          MQTTCLIENT_PERSISTENCE_NONE, NULL, &create);
     if (rc == MQTTASYNC_SUCCESS)
-        rc = MQTTAsync_setCallbacks(s->client, s, on_lost, on_message, on_delivered);
+        rc = MQTTAsync_setCallbacks(s->client, s, on_lost, on_message, NULL);
     if (rc == MQTTASYNC_SUCCESS)
         rc = MQTTAsync_setDisconnected(s->client, s, on_disconnected);
     s->acks = acks_new();

@@ -265,9 +265,10 @@ static void no_more_is_taken_than_the_broker_takes(void **state)
         expect(&told[0], MQTT_PUBLISHED, NULL);
         assert_int_equal(mqtt_link_publish_room(o->link), 1);
         assert_true(publish(&told[0], o, "x", 1));
-        shut(&b, o);
+        mqtt_link_stop(o->link, 0);
         for (unsigned n = 0; n < taken; n++)
             expect(&told[n], MQTT_PUBLISH_LOST, "stopped");
+        shut(&b, o);
     }
 }
 
@@ -383,6 +384,32 @@ static void a_lost_session_loses_what_was_not_answered(void **state)
         expect(&told[0], MQTT_PUBLISHED, NULL);
         shut(&b, o);
     }
+}
+
+/* Paho may still send them, or never speak of them again. */
+static void a_lost_connection_loses_what_goes_at_qos_0(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, SIZE = 65536 };
+    struct broker b;
+    struct owner *o = open(&b, true);
+    static struct told told[COUNT];
+    char *payload = check_alloc(malloc(SIZE + 1));
+    memset(payload, 'x', SIZE);
+    payload[SIZE] = '\0';
+    for (unsigned n = 0; n < COUNT; n++)
+        assert_true(publish(&told[n], o, payload, 0));
+    expect(&told[0], MQTT_PUBLISHED, NULL);
+    broker_drop(&b); /* with more than the sockets take */
+    owner_wait(o, &told[COUNT - 1].count, 1);
+    expect(&told[COUNT - 1], MQTT_PUBLISH_LOST, "lost");
+    broker_welcome(&b, true);
+    owner_heard(o, 2, MQTT_LINK_CONNECTED);
+    mqtt_link_stop(o->link, 0);
+    for (unsigned n = 0; n < COUNT; n++)
+        assert_int_equal(told_count(&told[n]), 1);
+    free(payload);
+    shut(&b, o);
 }
 
 static void stopping_loses_what_was_not_answered(void **state)
@@ -504,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_lost_connection_makes_publishes_go_again_and_end_once),
         cmocka_unit_test(all_goes_again_however_much_it_is),
         cmocka_unit_test(a_lost_session_loses_what_was_not_answered),
+        cmocka_unit_test(a_lost_connection_loses_what_goes_at_qos_0),
         cmocka_unit_test(stopping_loses_what_was_not_answered),
         cmocka_unit_test(nothing_is_taken_when_leaving),
         cmocka_unit_test(a_message_that_no_broker_would_take_is_refused),
