@@ -200,33 +200,46 @@ static bool begins_with_wildcard(const struct shape *shape)
     return shape->count > 0 && shape->words[0].kind != SHAPE_WORD && shape->words[0].head.len == 0;
 }
 
-/*
- * rest[k] says whether what is left of a, from word i on, can be what is left of b from word k on;
- * the walk goes from the ends to the beginnings, a row for each i.
- */
-bool shapes_meet(const struct shape *a, const struct shape *b)
+static bool is_many(const struct shape *shape, size_t at)
 {
-    if (a->mqtt && ((shape_begins_with_dollar(a) && begins_with_wildcard(b)) ||
-                    (shape_begins_with_dollar(b) && begins_with_wildcard(a))))
-        return false;
+    return at < shape->count && shape->words[at].kind == SHAPE_MANY;
+}
+
+/*
+ * Whether what is left of both, from their words `from` on, meets. rest[k] says it of a's words
+ * from i on and b's from k on; the walk goes from the ends to the beginnings, a row for each i.
+ */
+static bool rest_meets(const struct shape *a, const struct shape *b, size_t from)
+{
     bool rest[SHAPE_MAX_WORDS + 1], below[SHAPE_MAX_WORDS + 1];
-    for (size_t i = a->count + 1; i-- > 0;) {
-        const struct shape_word *x = i < a->count ? &a->words[i] : NULL;
-        memcpy(below, rest, sizeof *rest * (x ? b->count + 1 : 0));
-        for (size_t k = b->count + 1; k-- > 0;) {
-            const struct shape_word *y = k < b->count ? &b->words[k] : NULL;
-            bool x_many = x && x->kind == SHAPE_MANY, y_many = y && y->kind == SHAPE_MANY;
+    for (size_t i = a->count + 1; i-- > from;) {
+        bool x = i < a->count, x_many = is_many(a, i);
+        memcpy(below, rest, x ? b->count + 1 : 0);
+        for (size_t k = b->count + 1; k-- > from;) {
+            bool y = k < b->count, y_many = is_many(b, k);
             if (!x && !y) {
                 rest[k] = true;
             } else if (x_many || y_many) {
-                rest[k] = ((x_many || (x && y_many)) && below[k]) ||
-                          ((y_many || (y && x_many)) && rest[k + 1]);
+                rest[k] = (x && below[k]) || (y && rest[k + 1]);
             } else {
-                rest[k] = x && y && shape_words_meet(x, y) && below[k + 1];
+                rest[k] = x && y && shape_words_meet(&a->words[i], &b->words[k]) && below[k + 1];
             }
         }
     }
-    return rest[0];
+    return rest[from];
+}
+
+bool shapes_meet(const struct shape *a, const struct shape *b)
+{
+    size_t at = 0;
+    if (a->mqtt && ((shape_begins_with_dollar(a) && begins_with_wildcard(b)) ||
+                    (shape_begins_with_dollar(b) && begins_with_wildcard(a))))
+        return false;
+    for (; at < a->count && at < b->count && !is_many(a, at) && !is_many(b, at); at++) {
+        if (!shape_words_meet(&a->words[at], &b->words[at]))
+            return false;
+    }
+    return rest_meets(a, b, at);
 }
 
 bool shape_name_can_be(const struct template *name, const char *wanted)
