@@ -250,6 +250,14 @@ static bool publish(struct inbound *in)
     return true;
 }
 
+/* Whether somebody else may get it any moment. Of a short visibility, half counts. */
+static bool is_too_late(const struct inbound *in, int64_t now_ms)
+{
+    int64_t half_ms = (in->next_visible_ms - in->since_ms) / 2;
+    int64_t margin_ms = half_ms < DOWNLINK_MARGIN_MS ? half_ms : DOWNLINK_MARGIN_MS;
+    return in->next_visible_ms - now_ms < margin_ms;
+}
+
 void inbound_publish_waiting(struct source *source)
 {
     struct downlink *d = source->downlink;
@@ -258,9 +266,9 @@ void inbound_publish_waiting(struct source *source)
         struct inbound *in = source->waiting;
         /* The analyser does not see that inbound_free takes its message off the list. */
         // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-        if (in->next_visible_ms - now_ms < DOWNLINK_MARGIN_MS) {
+        if (is_too_late(in, now_ms)) {
             counters_add(d->options.counters, COUNTER_TOO_LATE, 1);
-            inbound_free(in); /* somebody else may get it any moment */
+            inbound_free(in);
             continue;
         }
         if (!publish(in))

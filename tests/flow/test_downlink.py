@@ -47,6 +47,15 @@ class Commands(DownlinkTest):
         self.assertLessEqual(message.properties["expiry"], 300)
         self.assertEqual(message.properties["user"], [("cmqgwvia", "edge-1")])
 
+    def test_a_visibility_of_one_second_is_enough(self):
+        self.start_all([PLAIN], queues=[queue("downlink", "1s")])
+        bodies = [command(n) for n in range(200)]
+        for body in bodies:  # one by one: at any part of a second
+            self.cmq.send("downlink", body)
+        self.expect_all(bodies)
+        self.wait_empty()
+        self.assertEqual(self.tap.repeated, [])
+
     def kill_and_look(self, ids, window):
         """kill -9. What the broker had acknowledged by then and the disk had not noted may come
         again; what had been noted may not."""
