@@ -239,7 +239,7 @@ static struct config *load(const char *path, const struct span *text, bool bare,
         if (!bare)
             prove(config, faults);
     }
-    faults_sort(faults);
+    faults_sort(faults, config->rules->files, config->rules->file_count);
     if (faults->errors > errors_before) {
         config_free(config);
         return NULL;

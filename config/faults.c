@@ -60,13 +60,15 @@ static int compare_places(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-void faults_sort(struct faults *faults)
+void faults_sort(struct faults *faults, char *const *known, size_t known_count)
 {
     if (faults->count == 0)
         return;
     struct place *places = check_alloc(calloc(faults->count, sizeof *places));
-    const char **files = check_alloc(calloc(faults->count, sizeof *files));
-    size_t file_count = 0;
+    const char **files = check_alloc(calloc(known_count + faults->count, sizeof *files));
+    size_t file_count = known_count;
+    for (size_t i = 0; i < known_count; i++)
+        files[i] = known[i];
     for (size_t i = 0; i < faults->count; i++) {
         size_t file = 0;
         while (file < file_count && strcmp(files[file], faults->list[i].file) != 0)

@@ -30,8 +30,9 @@ void faults_add(struct faults *faults, enum fault_level level, const char *file,
 void faults_vadd(struct faults *faults, enum fault_level level, const char *file, int line,
                  const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
-/* Orders by file (in order of first appearance) and line; stable. */
-void faults_sort(struct faults *faults);
+/* Orders by file (those known in their order, then others as they first appear) and line; stable.
+ */
+void faults_sort(struct faults *faults, char *const *known, size_t known_count);
 
 /* Appends "FILE:LINE: error: TEXT\n" for each, or a JSON array of {file,line,level,text}. */
 void faults_print(const struct faults *faults, bool json, struct buf *out);

@@ -25,11 +25,26 @@ static void files_keep_their_order_and_lines_are_sorted_within(void **state)
     faults_add(&faults, FAULT_ERROR, "z.cfg", 2, "three");
     faults_add(&faults, FAULT_ERROR, "a.cfg", 0, "%s", "four");
     faults_add(&faults, FAULT_ERROR, "z.cfg", 9, "five");
-    faults_sort(&faults);
+    faults_sort(&faults, NULL, 0);
     assert_prints(&faults, false,
                   "z.cfg:2: error: three\nz.cfg:9: error: one\nz.cfg:9: error: five\n"
                   "a.cfg:0: error: four\na.cfg:5: warning: two\n");
     assert_int_equal(faults.errors, 4);
+    faults_fini(&faults);
+}
+
+static void known_files_come_first_in_their_own_order(void **state)
+{
+    (void)state;
+    static char main_file[] = "main", clean[] = "clean", late[] = "late";
+    char *const known[] = {main_file, clean, late};
+    struct faults faults = {0};
+    faults_add(&faults, FAULT_WARNING, "other", 1, "one");
+    faults_add(&faults, FAULT_WARNING, "late", 1, "two");
+    faults_add(&faults, FAULT_WARNING, "main", 1, "three");
+    faults_sort(&faults, known, 3);
+    assert_prints(&faults, false,
+                  "main:1: warning: three\nlate:1: warning: two\nother:1: warning: one\n");
     faults_fini(&faults);
 }
 
@@ -39,7 +54,7 @@ static void more_can_be_added_after_sorting(void **state)
     struct faults faults = {0};
     for (int i = 100; i > 0; i--) {
         faults_add(&faults, FAULT_WARNING, "a", i, "x");
-        faults_sort(&faults);
+        faults_sort(&faults, NULL, 0);
     }
     assert_int_equal(faults.count, 100);
     assert_int_equal(faults.errors, 0);
@@ -85,7 +100,7 @@ static void faults_can_be_had_as_json(void **state)
                   "\"text\":\"say \\\"x\\\"\"},\n"
                   " {\"file\":\"c\",\"line\":2,\"level\":\"warning\",\"text\":\"y\"}\n]\n");
     faults_fini(&faults);
-    faults_sort(&faults);
+    faults_sort(&faults, NULL, 0);
     assert_prints(&faults, false, "");
 }
 
@@ -93,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_keep_their_order_and_lines_are_sorted_within),
+        cmocka_unit_test(known_files_come_first_in_their_own_order),
         cmocka_unit_test(more_can_be_added_after_sorting),
         cmocka_unit_test(a_fault_is_one_line_whatever_it_quotes),
         cmocka_unit_test(a_long_text_is_cut),
