@@ -476,6 +476,43 @@ static void a_capture_goes_before_a_word_of_the_same_name(void **state)
     fixture_fini(&f);
 }
 
+static void the_pieces_of_a_template_can_be_looked_at(void **state)
+{
+    (void)state;
+    static const struct {
+        bool literal, levels, has_default;
+        const char *text, *fallback;
+    } pieces[] = {
+        {true, false, false, "a{", ""},  {false, true, false, "", ""},
+        {true, false, false, "/b/", ""}, {false, true, true, "", "x/y"},
+        {false, false, true, "", ""},    {false, true, false, "", ""},
+    };
+    enum { COUNT = sizeof pieces / sizeof pieces[0] };
+    struct err err;
+    struct span text = SPAN_LIT(
+        "a{{{json:/d|levels}/b/{topic|lower|default:x/y|default:z}{user:k|default:}{ce:subject}");
+    struct template *t = template_new(text, TEMPLATE_TOPIC, NULL, true, &err);
+    assert_non_null(t);
+    assert_int_equal(template_piece_count(t), COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct template_piece piece = template_piece(t, i);
+        assert_int_equal(piece.literal, pieces[i].literal);
+        assert_int_equal(piece.levels, pieces[i].levels);
+        assert_int_equal(piece.has_default, pieces[i].has_default);
+        assert_true(span_eq_str(piece.text, pieces[i].text));
+        assert_true(span_eq_str(piece.fallback, pieces[i].fallback));
+    }
+    template_free(t);
+
+    struct filter *filter = filter_new(span_of("+a/#"), &err);
+    t = template_new(span_of("{a}{1|upper}"), TEMPLATE_ROUTE, filter, false, &err);
+    assert_non_null(t);
+    assert_true(span_eq_str(template_piece(t, 0).text, "a"));
+    assert_true(span_eq_str(template_piece(t, 1).text, "1"));
+    template_free(t);
+    filter_free(filter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +530,7 @@ int main(void)
         cmocka_unit_test(what_does_not_compile_is_named),
         cmocka_unit_test(constants_are_known_as_such),
         cmocka_unit_test(a_capture_goes_before_a_word_of_the_same_name),
+        cmocka_unit_test(the_pieces_of_a_template_can_be_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
