@@ -62,7 +62,7 @@ struct inbound {
     struct inbound *mail_next; /* in the mailbox */
     enum inbound_mail mail;
     enum mqtt_publish_result result;
-    char why[128];
+    char why[256];
 };
 
 /* Where a reverse rule's messages come from: a queue that it reads, or pushes to its path. */
