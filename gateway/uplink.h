@@ -5,7 +5,7 @@
  * keeps, the lanes send. When the spool cannot take more, the gateway leaves the broker with its
  * session kept, so that the broker queues, and comes back when the spool accepts again.
  *
- * Conditions and jq bodies run while uplink_message waits: some microseconds each, for a program
+ * Conditions and jq bodies run while uplink_message waits: tens of microseconds each, for a program
  * that never ends a quarter of a second a message. See docs/jq.md.
  *
  * Threads: uplink_message runs on Paho's receiving thread, uplink_committed, uplink_refused and
