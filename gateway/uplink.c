@@ -108,15 +108,9 @@ static bool is_loop(const struct uplink *uplink, const struct mqtt_message *mess
 {
     struct span id = span_of(uplink->rules->gateway);
     for (size_t i = 0; i < message->user_count; i++) {
-        if (!span_eq_str(message->user[i].key, "cmqgwvia"))
-            continue;
-        struct span via = message->user[i].value;
-        while (via.len > 0) {
-            size_t comma = span_find(via, ',');
-            if (span_eq(span_slice(via, 0, comma), id))
-                return true;
-            via = span_slice(via, comma + 1, via.len);
-        }
+        if (span_eq_str(message->user[i].key, ENVELOPE_VIA) &&
+            envelope_via_names(message->user[i].value, id))
+            return true;
     }
     return false;
 }

@@ -74,20 +74,20 @@ static void add_base64(struct buf *out, const char *name, struct span bytes)
 
 static bool is_via(const struct mqtt_user_property *p)
 {
-    return span_eq_str(p->key, "cmqgwvia");
+    return span_eq_str(p->key, ENVELOPE_VIA);
 }
 
 static bool add_via(struct buf *out, const struct mqtt_message *message, struct span gateway,
                     struct err *err)
 {
-    add_name(out, "cmqgwvia");
+    add_name(out, ENVELOPE_VIA);
     buf_add_char(out, '"');
     for (size_t i = 0; i < message->user_count; i++) {
         const struct mqtt_user_property *p = &message->user[i];
         if (!is_via(p) || p->value.len == 0)
             continue;
         if (!utf8_valid(p->value))
-            return err_set(err, "property_not_utf8: cmqgwvia is not valid UTF-8");
+            return err_set(err, "property_not_utf8: " ENVELOPE_VIA " is not valid UTF-8");
         json_escape(out, p->value);
         buf_add_char(out, ',');
     }
@@ -265,4 +265,15 @@ bool envelope_write(enum envelope_kind kind, const struct mqtt_message *message,
         base64_encode(out, message->payload);
     }
     return ok && envelope_fits(out, start, err);
+}
+
+bool envelope_via_names(struct span via, struct span gateway)
+{
+    while (via.len > 0) {
+        size_t comma = span_find(via, ',');
+        if (span_eq(span_slice(via, 0, comma), gateway))
+            return true;
+        via = span_slice(via, comma + 1, via.len);
+    }
+    return false;
 }

@@ -53,4 +53,11 @@ MUST_CHECK bool envelope_fits(const struct buf *out, size_t start, struct err *e
 /* Whether a content type says JSON: "application/json", "text/json; ...", "x/y+json". */
 bool envelope_type_is_json(struct span content_type);
 
+/*
+ * The MQTT 5 user property, and CloudEvents extension, that tells through which gateways a message
+ * came: their ids, separated by commas. Whether such a value names this gateway.
+ */
+#define ENVELOPE_VIA "cmqgwvia"
+bool envelope_via_names(struct span via, struct span gateway);
+
 #endif

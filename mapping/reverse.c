@@ -5,8 +5,6 @@
 
 enum { REVERSE_MAX_VIA = 4096 };
 
-static const char via_key[] = "cmqgwvia";
-
 void reverse_draft_init(struct reverse_draft *draft)
 {
     *draft = (struct reverse_draft){0};
@@ -31,18 +29,6 @@ static void begin(struct reverse_draft *draft)
     buf_clear(&draft->topic);
     buf_clear(&draft->payload);
     buf_clear(&draft->via);
-}
-
-/* Whether the comma-separated list names gateway. */
-static bool names_gateway(struct span via, struct span gateway)
-{
-    while (via.len > 0) {
-        size_t comma = span_find(via, ',');
-        if (span_eq(span_slice(via, 0, comma), gateway))
-            return true;
-        via = span_slice(via, comma + 1, via.len);
-    }
-    return false;
 }
 
 static enum reverse_result run_jq(const struct reverse_rule *rule, struct span body,
@@ -94,7 +80,7 @@ static void add_via(struct span gateway, struct reverse_draft *draft)
     struct mqtt_message *m = &draft->message;
     size_t count = 0;
     for (size_t i = 0; i < m->user_count && count < MQTT_MAX_USER_PROPERTIES; i++) {
-        if (!span_eq_str(m->user[i].key, via_key))
+        if (!span_eq_str(m->user[i].key, ENVELOPE_VIA))
             draft->user[count++] = m->user[i];
     }
     if (draft->event.via.len > 0) {
@@ -103,7 +89,7 @@ static void add_via(struct span gateway, struct reverse_draft *draft)
     }
     buf_add(&draft->via, gateway);
     draft->user[count++] = (struct mqtt_user_property){
-        span_of(via_key), draft->via.overflow ? gateway : buf_span(&draft->via)};
+        span_of(ENVELOPE_VIA), draft->via.overflow ? gateway : buf_span(&draft->via)};
     m->user = draft->user;
     m->user_count = count;
 }
@@ -128,7 +114,7 @@ enum reverse_result reverse_plan(const struct reverse_rule *rule, struct span ga
     enum reverse_result result = make_payload(rule, body, jq, draft, err);
     if (result != REVERSE_PUBLISH)
         return result;
-    if (!rule->allow_loop && names_gateway(draft->event.via, gateway))
+    if (!rule->allow_loop && envelope_via_names(draft->event.via, gateway))
         return REVERSE_LOOP;
     if (!make_topic(rule, gateway, body, draft, err))
         return REVERSE_PARK;
