@@ -155,7 +155,8 @@ static bool read_properties(struct unwrapped *u, struct err *err)
     if (!read_string(u, "subject", &m->topic, err) ||
         !read_string(u, "datacontenttype", &m->content_type, err) ||
         !read_string(u, "mqttresponsetopic", &m->response_topic, err) ||
-        !read_string(u, ENVELOPE_VIA, &u->via, err) || !read_flag(u, "mqttretain", &m->retain, err) ||
+        !read_string(u, ENVELOPE_VIA, &u->via, err) ||
+        !read_flag(u, "mqttretain", &m->retain, err) ||
         !read_number(u, "mqttqos", 2, &number, &found, err))
         return false;
     m->qos = (int)number;
