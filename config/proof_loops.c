@@ -42,7 +42,7 @@ static void lower(char out[CMQ_MAX_NAME_BYTES + 1], const char *name)
 
 static struct well *well_of(const struct loops *loops, const char *queue)
 {
-    char name[CMQ_MAX_NAME_BYTES + 1];
+    char name[CMQ_MAX_NAME_BYTES + 1] = "";
     struct well *well;
     lower(name, queue);
     HASH_FIND_STR(loops->wells, name, well);

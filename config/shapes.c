@@ -211,7 +211,7 @@ static bool is_many(const struct shape *shape, size_t at)
  */
 static bool rest_meets(const struct shape *a, const struct shape *b, size_t from)
 {
-    bool rest[SHAPE_MAX_WORDS + 1], below[SHAPE_MAX_WORDS + 1];
+    bool rest[SHAPE_MAX_WORDS + 1] = {false}, below[SHAPE_MAX_WORDS + 1];
     for (size_t i = a->count + 1; i-- > from;) {
         bool x = i < a->count, x_many = is_many(a, i);
         memcpy(below, rest, x ? b->count + 1 : 0);
