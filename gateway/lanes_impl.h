@@ -1,5 +1,5 @@
 /*
- * lanes_impl - what lanes.c, outlet.c and batch.c share; nobody else includes it
+ * lanes_impl - what lanes.c, window.c, outlet.c and batch.c share; nobody else includes it
  *
  * All of it belongs to the pump's thread, but for the mailbox and the atomics of struct lanes.
  *
@@ -126,9 +126,12 @@ struct lanes {
 };
 
 /* lanes.c */
+struct lane *lane_enter(struct lanes *lanes, uint64_t id); /* the lane; made when new */
 void lane_update(struct lane *lane); /* puts the lane where its state says; may free it */
 void lanes_run(struct lanes *lanes); /* sends and loads what can be */
 void lane_forget(struct lane *lane, struct item *item); /* frees an item that left the lane */
+
+/* window.c */
 void lane_note_settled(struct lane *lane, uint64_t id);
 bool lane_load(struct lane *lane); /* asks the spool; false when enough is under way */
 
