@@ -98,7 +98,7 @@ static void load_wanting(struct lanes *lanes)
         struct lane *lane = lanes->wanting;
         if (!lane_load(lane))
             return;
-        lane_update(lane);
+        set_wanting(lane, false); /* it is loading */
     }
 }
 
