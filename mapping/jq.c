@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 enum {
-    JQ_FIRST_RUN_MS = 5000,    /* the most a compilation in the worker may take */
     JQ_MAX_PROGRAMS = 1 << 16, /* programs that one worker may meet; then it is replaced */
 };
 
@@ -272,7 +271,7 @@ enum jq_outcome jq_run(struct jq_worker *worker, const struct jq_program *progra
         return JQ_BROKEN;
     }
     enum jq_outcome outcome;
-    int64_t patience_ms = 2 * JQ_MAX_RUN_MS + (is_new ? JQ_FIRST_RUN_MS : 0);
+    int64_t patience_ms = is_new ? 2 * JQ_MAX_WAIT_MS : JQ_MAX_WAIT_MS;
     if (!wait_readable(worker->fd, patience_ms) || !read_reply(worker, out, err, &outcome)) {
         worker_gone(worker);
         (void)err_set(err, "the program took too much memory or time");

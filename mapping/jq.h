@@ -24,7 +24,8 @@ enum {
     JQ_MAX_PROGRAM_BYTES = 64 << 10,
     JQ_MAX_PAYLOAD_BYTES = 4 << 20,
     JQ_MAX_OUTPUT_BYTES = 4 << 20,
-    JQ_MAX_RUN_MS = 250,             /* of processor or wall-clock time, whichever comes first */
+    JQ_MAX_RUN_MS = 250,             /* of the worker's processor time: a busy machine costs none */
+    JQ_MAX_WAIT_MS = 5000,           /* of wall-clock time, for a worker that gets no processor */
     JQ_MAX_MEMORY_BYTES = 128 << 20, /* beyond what the worker starts with */
 };
 
@@ -65,7 +66,8 @@ enum jq_outcome {
 
 /*
  * Runs program over payload and appends its first output to out. Blocks until the worker answers,
- * at most about twice JQ_MAX_RUN_MS and, on a program's first run, its compilation.
+ * JQ_MAX_RUN_MS at most where there is a processor for it, JQ_MAX_WAIT_MS in any case, and twice
+ * that on a program's first run, for its compilation.
  */
 enum jq_outcome jq_run(struct jq_worker *worker, const struct jq_program *program,
                        struct span payload, struct buf *out, struct err *err);

@@ -121,7 +121,7 @@ static void out_of_memory(void *ctx)
 static void set_alarm(int64_t ms)
 {
     struct itimerval timer = {.it_value = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000}};
-    CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+    CHECK(setitimer(ITIMER_PROF, &timer, NULL) == 0);
 }
 
 static void reply(enum jq_outcome outcome, struct span bytes)
@@ -191,7 +191,7 @@ __attribute__((noreturn)) static void worker_main(int fd)
 {
     worker_fd = fd;
     limit_memory();
-    CHECK(signal(SIGALRM, out_of_time) != SIG_ERR);
+    CHECK(signal(SIGPROF, out_of_time) != SIG_ERR);
     jq_state **programs = check_alloc(calloc(WORKER_MAX_PROGRAMS, sizeof(jq_state *)));
     struct jq_frame frame;
     while (jq_read_all(fd, &frame, sizeof frame)) {
