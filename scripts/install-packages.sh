@@ -14,7 +14,7 @@ packages_of() {
             libmicrohttpd-dev uthash-dev libcmocka-dev
         ;;
     demo) echo mosquitto mosquitto-clients curl ;;
-    test) echo mosquitto mosquitto-clients ;;
+    test) echo mosquitto mosquitto-clients openssl ;;
     check) echo clang clang-tidy clang-format libclang-rt-14-dev llvm-14 shellcheck ;;
     *)
         echo "install-packages.sh: no group '$1'; there are build, demo, test, check" >&2
