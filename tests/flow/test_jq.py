@@ -90,7 +90,7 @@ class Jq(harness.FlowTest):
         self.assertIn("rule endless fails again: jq_limit: ", kept[0]["reason"])
         self.assertEqual(self.gateway.terminate(), 0)
         self.gateway.sections["forward"] = [{**rules[0], "when": ".n < 8", "body": "jq:[.n]"}]
-        self.gateway.start()
+        self.gateway.start().wait_log(r"gateway\.started")
         self.gateway.command("dead-letters", "replay", check=False)
         self.assertEqual(sorted(self.cmq.take("q", 2)), ["[0]", "[4]"])
         left, = self.gateway.dead_letters()
@@ -118,7 +118,7 @@ class Jq(harness.FlowTest):
             device.publish("t", '{"n": 3}')
             self.assertEqual(self.letters(1), [("r", "jq_broken")])
         self.gateway.terminate()
-        self.gateway.start()
+        self.gateway.start().wait_log(r"gateway\.started")
         self.gateway.command("dead-letters", "replay")
         self.assertEqual(self.cmq.take("q", 1), ["4"])
 
