@@ -132,6 +132,7 @@ void lanes_run(struct lanes *lanes); /* sends and loads what can be */
 void lane_forget(struct lane *lane, struct item *item); /* frees an item that left the lane */
 
 /* window.c */
+void lane_mark_on_disk(struct lane *lane, uint64_t id); /* this delivery is in the spool only */
 void lane_note_settled(struct lane *lane, uint64_t id);
 bool lane_load(struct lane *lane); /* asks the spool; false when enough is under way */
 

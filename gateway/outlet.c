@@ -60,14 +60,9 @@ static void evict(struct lane *lane)
     struct item *item, *next;
     DL_FOREACH_SAFE(lane->queue, item, next)
     {
-        uint64_t before = item->delivery->id - 1;
-        if (!lane->on_disk || before < lane->disk_after)
-            lane->disk_after = before;
-        lane->on_disk = true;
+        lane_mark_on_disk(lane, item->delivery->id);
         lane_forget(lane, item);
     }
-    if (lane->queue && lane->loading)
-        lane->load_again = true;
     lane->queue = NULL;
     lane->queued = 0;
     lane->queued_bytes = 0;

@@ -11,8 +11,7 @@
 
 /* ---- what is in memory and what only in the spool ---- */
 
-/* The delivery with this id is in the spool only. */
-static void mark_on_disk(struct lane *lane, uint64_t id)
+void lane_mark_on_disk(struct lane *lane, uint64_t id)
 {
     uint64_t before = id > 0 ? id - 1 : 0;
     if (lane->loading && before < lane->disk_after)
@@ -84,7 +83,7 @@ static void take_added(struct lanes *lanes, struct delivery *delivery)
                 atomic_load(&lanes->memory) > lanes->options.max_memory_bytes;
     bool shut = lane->outlet && lane->outlet->shut;
     if (lane->on_disk || shut || (full && lane->queued > 0)) {
-        mark_on_disk(lane, delivery->id);
+        lane_mark_on_disk(lane, delivery->id);
         atomic_fetch_sub(&lanes->memory, delivery_bytes(delivery));
         free(delivery);
     } else {
@@ -148,7 +147,7 @@ static void take_refilled(struct lanes *lanes, struct mail *mail)
 static void take_appeared(struct lanes *lanes, uint64_t id, uint64_t from_id)
 {
     struct lane *lane = lane_enter(lanes, id);
-    mark_on_disk(lane, from_id);
+    lane_mark_on_disk(lane, from_id);
     lane_update(lane);
 }
 
