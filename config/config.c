@@ -18,15 +18,23 @@ enum { MAX_PATH_BYTES = 8192 };
 static struct config *config_new(const char *path)
 {
     struct config *config = check_alloc(calloc(1, sizeof *config));
+    atomic_init(&config->holders, 1);
     config->path = span_dup(span_of(path));
     config->rules = check_alloc(calloc(1, sizeof *config->rules));
     config->origins = check_alloc(calloc(1, sizeof *config->origins));
     return config;
 }
 
-void config_free(struct config *config)
+const struct config *config_hold(const struct config *config)
 {
-    if (!config)
+    atomic_fetch_add(&((struct config *)(uintptr_t)config)->holders, 1);
+    return config;
+}
+
+void config_free(const struct config *held)
+{
+    struct config *config = (struct config *)(uintptr_t)held;
+    if (!config || atomic_fetch_sub(&config->holders, 1) != 1)
         return;
     option_free(&option_main_file, config); /* before the files that others point to */
     cases_free(config);

@@ -15,6 +15,8 @@
 #include "config/resources.h"
 #include "mapping/rule.h"
 
+#include <stdatomic.h>
+
 struct origins;
 
 struct config_test_expect { /* NULL or -1: not asked */
@@ -114,6 +116,7 @@ struct config {
     struct config_test *tests;
     size_t test_count;
     struct origins *origins; /* config_print's */
+    atomic_uint holders;     /* config_hold's */
 };
 
 /*
@@ -135,7 +138,14 @@ struct config *config_load_resources(const char *path, struct faults *faults);
  */
 struct config *config_load_text(const char *name, struct span text, struct faults *faults);
 
-void config_free(struct config *config); /* NULL is fine */
+/*
+ * One more holder, who calls config_free when done with it: a reload replaces the configuration
+ * while threads still use the old one. Any thread that holds it, or is called by one who does.
+ */
+const struct config *config_hold(const struct config *config);
+
+/* One holder fewer; the last one frees it. Any thread. NULL is fine. */
+void config_free(const struct config *config);
 
 /*
  * Appends every option with its value and where it came from, one a line:
