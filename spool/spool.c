@@ -70,6 +70,7 @@ struct spool *spool_open(const struct spool_options *options,
     CHECK(pthread_mutex_init(&spool->mutex, NULL) == 0);
     CHECK(pthread_cond_init(&spool->work, NULL) == 0);
     CHECK(pthread_cond_init(&spool->room, NULL) == 0);
+    CHECK(pthread_cond_init(&spool->filed, NULL) == 0);
     if (open_files(spool, options, err))
         return spool;
     spool_close(spool);
@@ -116,6 +117,7 @@ void spool_close(struct spool *spool)
     store_close(spool->store);
     batch_fini(&spool->pending);
     batch_fini(&spool->taken);
+    pthread_cond_destroy(&spool->filed);
     pthread_cond_destroy(&spool->room);
     pthread_cond_destroy(&spool->work);
     pthread_mutex_destroy(&spool->mutex);
@@ -311,10 +313,16 @@ bool spool_each_note(struct spool *spool, void (*fn)(void *ctx, const char *note
 bool spool_set_filters(struct spool *spool, const char *const *filters, const uint32_t *ids,
                        size_t count, struct err *err)
 {
-    CHECK(!spool->running);
-    if (store_begin(spool->store) && rows_set_filters(spool->store, filters, ids, count) &&
-        store_commit(spool->store))
-        return true;
-    store_rollback(spool->store);
-    return store_fault(spool->store, err);
+    struct writer_filters set = {.filters = filters, .ids = ids, .count = count, .err = err};
+    if (!spool->running) {
+        writer_write_filters(spool, &set);
+        return set.ok;
+    }
+    pthread_mutex_lock(&spool->mutex);
+    spool->filters = &set;
+    pthread_cond_signal(&spool->work);
+    while (!set.done)
+        pthread_cond_wait(&spool->filed, &spool->mutex);
+    pthread_mutex_unlock(&spool->mutex);
+    return set.ok;
 }

@@ -181,7 +181,11 @@ MUST_CHECK bool spool_each_note(struct spool *spool,
                                 void (*fn)(void *ctx, const char *note, int64_t noted_ms),
                                 void *ctx, struct err *err);
 
-/* Replaces the whole set, durably, before it returns. Before spool_start only. */
+/*
+ * Replaces the whole set of filters, durably, before it returns. Waits for the disk; any thread but
+ * the writer's, one at a time, and with no lock held that a callback takes. False and err when the
+ * disk refuses: then the set before stands.
+ */
 MUST_CHECK bool spool_set_filters(struct spool *spool, const char *const *filters,
                                   const uint32_t *ids, size_t count, struct err *err);
 

@@ -9,6 +9,7 @@
  *     refills  read after that, so that a lane sees either committed() or refilled() bring a
  *              delivery last, and nothing falls between
  *     requests of other processes, when the database says that somebody else wrote
+ *     filters  of the subscriptions, in the end, also when the disk just failed
  *
  * A fault anywhere rolls back and throws away the entries that wait, in order, none kept: whoever
  * sent them still has them. Finishes and refills stay and are tried again until the disk works.
@@ -209,7 +210,7 @@ static void judge(struct spool *spool)
 /* Whether the writer has a reason to stop waiting, and if not, until when it may wait. */
 static bool due_locked(struct spool *spool, int64_t *until_ms)
 {
-    if (spool->stopping)
+    if (spool->stopping || spool->filters)
         return true;
     int64_t now_ms = clock_mono_ms();
     if (spool->reported == SPOOL_FAILED) {
@@ -223,6 +224,33 @@ static bool due_locked(struct spool *spool, int64_t *until_ms)
     if (spool->pending.finishes.len && spool->finishes_since_ms + WRITER_FINISHES_MS < *until_ms)
         *until_ms = spool->finishes_since_ms + WRITER_FINISHES_MS;
     return now_ms >= *until_ms;
+}
+
+void writer_write_filters(struct spool *spool, struct writer_filters *set)
+{
+    set->ok = store_begin(spool->store) &&
+              rows_set_filters(spool->store, set->filters, set->ids, set->count) &&
+              store_commit(spool->store);
+    if (!set->ok) {
+        store_rollback(spool->store);
+        (void)store_fault(spool->store, set->err);
+    }
+}
+
+/* Answers whoever waits for its filters, also while the disk fails: it is told so. */
+static void file_filters(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->mutex);
+    struct writer_filters *set = spool->filters;
+    spool->filters = NULL;
+    pthread_mutex_unlock(&spool->mutex);
+    if (!set)
+        return;
+    writer_write_filters(spool, set);
+    pthread_mutex_lock(&spool->mutex);
+    set->done = true;
+    pthread_cond_signal(&spool->filed);
+    pthread_mutex_unlock(&spool->mutex);
 }
 
 /* Waits for work and takes it. False when this is the last of it. */
@@ -261,6 +289,7 @@ void *writer_run(void *arg)
         go_on = take(spool);
         if (!work_off(spool))
             fail(spool);
+        file_filters(spool);
     } while (go_on);
     return NULL;
 }

@@ -25,6 +25,15 @@ enum {
     WRITER_WATCH_BUSY_FOR_MS = 1000,
 };
 
+/* A set of filters that somebody waits for, who owns it. */
+struct writer_filters {
+    const char *const *filters;
+    const uint32_t *ids;
+    size_t count;
+    bool done, ok;
+    struct err *err;
+};
+
 struct spool {
     struct spool_callbacks callbacks;
     int lock_fd;
@@ -32,9 +41,11 @@ struct spool {
     pthread_t thread;
     bool running;
 
-    pthread_mutex_t mutex; /* guards everything down to the next empty line */
-    pthread_cond_t work;   /* the writer waits here */
-    pthread_cond_t room;   /* those wait here whose entries do not fit */
+    pthread_mutex_t mutex;          /* guards everything down to the next empty line */
+    pthread_cond_t work;            /* the writer waits here */
+    pthread_cond_t room;            /* those wait here whose entries do not fit */
+    pthread_cond_t filed;           /* who waits for its filters */
+    struct writer_filters *filters; /* to be written; NULL: none */
     struct batch pending;
     size_t pending_bytes;      /* of memory, entries being written included */
     uint64_t pending_estimate; /* of disk, likewise */
@@ -57,6 +68,9 @@ struct spool {
     int64_t oldest_at_ms;        /* when stat.oldest_ms was looked up */
     bool oldest_stale;
 };
+
+/* Writes them, in a transaction of their own; fills ok and err. */
+void writer_write_filters(struct spool *spool, struct writer_filters *filters);
 
 /* The thread's function; arg is the spool. */
 void *writer_run(void *arg);

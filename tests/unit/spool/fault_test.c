@@ -283,6 +283,12 @@ static void opening_on_a_failing_disk_says_why(void **state)
     const char *filter = "a";
     const uint32_t id = 1;
     assert_false(spool_set_filters(f->spool, &filter, &id, 1, &err));
+    assert_true(spool_start(f->spool, &err));
+    err.text[0] = '\0';
+    assert_false(spool_set_filters(f->spool, &filter, &id, 1, &err));
+    assert_non_null(strstr(err.text, "make room"));
+    atomic_store(&bad_disk.write_result, SQLITE_OK);
+    assert_true(spool_set_filters(f->spool, &filter, &id, 1, &err));
     fixture_close(f);
 }
 

@@ -340,6 +340,7 @@ static void filters_are_kept_as_one_set(void **state)
     const char *second[] = {"b/+", "$share/g/c"};
     const uint32_t second_ids[] = {2, 4294967295U};
     assert_true(spool_set_filters(f->spool, first, first_ids, 2, &err));
+    assert_true(spool_start(f->spool, &err));
     assert_true(spool_set_filters(f->spool, second, second_ids, 2, &err));
     /* The same one twice is refused as a whole. */
     const char *twice[] = {"d", "d"};
