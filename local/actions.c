@@ -177,7 +177,7 @@ static void add_message(struct buf *out, const struct message *message)
     buf_add_str(out, "\",\"receiptHandle\":\"");
     buf_add(out, span_make(handle, handle_len));
     buf_add_str(out, "\",\"enqueueTime\":");
-    buf_add_u64(out, (uint64_t)message->entered_ms / 1000);
+    buf_add_u64(out, (uint64_t)message->enqueued_ms / 1000);
     buf_add_str(out, ",\"firstDequeueTime\":");
     buf_add_u64(out, (uint64_t)message->first_dequeue_ms / 1000);
     buf_add_str(out, ",\"nextVisibleTime\":");

@@ -13,17 +13,23 @@
 
 struct queue;
 
-enum message_state { MESSAGE_ACTIVE, MESSAGE_DELAYED, MESSAGE_INFLIGHT };
+enum message_state {
+    MESSAGE_ACTIVE,
+    MESSAGE_DELAYED,
+    MESSAGE_INFLIGHT,
+    MESSAGE_KEPT, /* deleted, and kept for rewinding */
+};
 
 struct message {
-    struct heap_node timer; /* delayed and in flight: when it becomes active */
+    struct heap_node timer; /* delayed and in flight: when it becomes active; kept: enqueued_ms */
     struct message *prev;   /* among the active of its queue */
     struct message *next;
     struct message *older; /* among all of its queue */
     struct message *newer;
     struct queue *queue;
     uint64_t id;
-    int64_t entered_ms; /* when it came into this queue */
+    int64_t enqueued_ms; /* when it came into this queue */
+    int64_t entered_ms;  /* from when on its life counts: the same, or when it was rewound */
     int64_t first_dequeue_ms;
     uint32_t dequeue_count;
     uint32_t receipt; /* the number of its last receive */

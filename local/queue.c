@@ -3,7 +3,7 @@
  *
  * Retention and age are the same for all messages of a queue, so they die in the order in which
  * they entered: the head of the oldest-to-newest list is all that must be watched. Delays and
- * visibility end in any order and live in a heap.
+ * visibility end in any order and live in a heap, as do those kept for rewinding.
  */
 #include "local/queue.h"
 
@@ -42,19 +42,27 @@ static int64_t life_ms(const struct queue *queue)
     return (dies_sooner ? a->max_age_s : a->retention_s) * 1000;
 }
 
+static int64_t rewind_ms(const struct queue *queue)
+{
+    return queue->attributes.rewind_s * 1000;
+}
+
 /* Keeps the moment at which queue_advance has work true. */
 static void update_due(struct queue *queue)
 {
-    if (!queue->oldest) {
-        heap_remove(&queue->depot->due, &queue->due);
-        return;
-    }
-    int64_t due_ms = queue->oldest->entered_ms + life_ms(queue);
-    const struct heap_node *timer = heap_first(&queue->timers);
+    const struct heap_node *timer = heap_first(&queue->timers), *kept = heap_first(&queue->kept);
+    int64_t due_ms = INT64_MAX;
+    if (queue->oldest)
+        due_ms = queue->oldest->entered_ms + life_ms(queue);
     if (timer && timer->due_ms < due_ms)
         due_ms = timer->due_ms;
-    if (queue->due.place == 0 || queue->due.due_ms != due_ms)
+    if (kept && kept->due_ms + rewind_ms(queue) < due_ms)
+        due_ms = kept->due_ms + rewind_ms(queue);
+    if (due_ms == INT64_MAX) {
+        heap_remove(&queue->depot->due, &queue->due);
+    } else if (queue->due.place == 0 || queue->due.due_ms != due_ms) {
         heap_set(&queue->depot->due, &queue->due, due_ms);
+    }
 }
 
 static uint64_t *count_of(struct queue *queue, enum message_state state)
@@ -113,6 +121,7 @@ static void bury(struct queue *queue, struct message *message, int64_t now_ms)
     leave(queue, message);
     message->dequeue_count = 0;
     message->first_dequeue_ms = 0;
+    message->enqueued_ms = now_ms;
     enter(grave, message, 0, now_ms);
     update_due(grave);
     update_ready(grave);
@@ -128,6 +137,19 @@ static void end_timer(struct queue *queue, struct message *message, int64_t now_
     }
     leave_state(queue, message);
     enter_state(queue, message, MESSAGE_ACTIVE, 0);
+}
+
+static void purge(struct queue *queue, struct message *message)
+{
+    heap_remove(&queue->kept, &message->timer);
+    depot_remove(queue->depot, message);
+}
+
+/* The kept message that was sent first, or NULL. */
+static struct message *first_kept(const struct queue *queue)
+{
+    _Static_assert(offsetof(struct message, timer) == 0, "the timer is the message's head");
+    return (struct message *)heap_first(&queue->kept);
 }
 
 void queue_advance(struct queue *queue, int64_t now_ms)
@@ -147,9 +169,11 @@ void queue_advance(struct queue *queue, int64_t now_ms)
     }
     struct heap_node *timer;
     while ((timer = heap_first(&queue->timers)) && timer->due_ms <= now_ms) {
-        _Static_assert(offsetof(struct message, timer) == 0, "the timer is the message's head");
         end_timer(queue, (struct message *)timer, now_ms);
     }
+    struct message *kept;
+    while ((kept = first_kept(queue)) && kept->enqueued_ms + rewind_ms(queue) <= now_ms)
+        purge(queue, kept);
     update_due(queue);
     update_ready(queue);
 }
@@ -172,6 +196,7 @@ enum queue_result queue_send(struct queue *queue, const struct span *bodies, siz
         return QUEUE_TOO_MANY_OUT;
     for (size_t i = 0; i < count; i++) {
         struct message *message = depot_add(queue->depot, bodies[i]);
+        message->enqueued_ms = now_ms;
         if (ids)
             ids[i] = message->id;
         enter(queue, message, delay_ms, now_ms);
@@ -213,9 +238,68 @@ bool queue_delete(struct queue *queue, struct span handle, int64_t now_ms)
     if (!message || message->queue != queue || message->state != MESSAGE_INFLIGHT)
         return false;
     leave(queue, message);
-    depot_remove(queue->depot, message);
+    if (message->enqueued_ms + rewind_ms(queue) > now_ms) {
+        message->state = MESSAGE_KEPT;
+        message->queue = queue;
+        heap_set(&queue->kept, &message->timer, message->enqueued_ms);
+    } else {
+        depot_remove(queue->depot, message);
+    }
     update_due(queue);
     return true;
+}
+
+void queue_set_attributes(struct queue *queue, const struct queue_attributes *attributes,
+                          struct queue *dead_letter, int64_t now_ms)
+{
+    queue_advance(queue, now_ms);
+    queue->attributes = *attributes;
+    queue->dead_letter = dead_letter;
+    update_due(queue);
+    queue_advance(queue, now_ms); /* what has lived too long by the new ones goes */
+}
+
+int64_t queue_min_time(const struct queue *queue, int64_t now_ms)
+{
+    return queue->oldest ? queue->oldest->enqueued_ms : now_ms;
+}
+
+static int by_sending(const void *a, const void *b)
+{
+    const struct message *first = *(struct message *const *)a;
+    const struct message *second = *(struct message *const *)b;
+    if (first->enqueued_ms != second->enqueued_ms)
+        return first->enqueued_ms < second->enqueued_ms ? -1 : 1;
+    return (first->id > second->id) - (first->id < second->id);
+}
+
+enum queue_rewind queue_rewind(struct queue *queue, int64_t start_ms, int64_t now_ms)
+{
+    queue_advance(queue, now_ms);
+    int64_t start_s = start_ms / 1000;
+    if (queue->attributes.rewind_s == 0)
+        return QUEUE_KEEPS_NOTHING;
+    if (start_s < now_ms / 1000 - queue->attributes.rewind_s ||
+        start_s > queue_min_time(queue, now_ms) / 1000)
+        return QUEUE_REWIND_IMPOSSIBLE;
+    size_t count = 0;
+    struct message **again = check_alloc(malloc((queue->kept.count + 1) * sizeof(void *)));
+    for (size_t i = 0; i < queue->kept.count; i++) {
+        struct message *message = (struct message *)queue->kept.nodes[i];
+        if (message->enqueued_ms >= start_s * 1000)
+            again[count++] = message;
+    }
+    qsort(again, count, sizeof *again, by_sending);
+    for (size_t i = 0; i < count; i++) {
+        heap_remove(&queue->kept, &again[i]->timer);
+        again[i]->dequeue_count = 0;
+        again[i]->first_dequeue_ms = 0;
+        enter(queue, again[i], 0, now_ms);
+    }
+    free(again);
+    update_due(queue);
+    update_ready(queue);
+    return QUEUE_REWOUND;
 }
 
 void queue_wait(struct queue *queue, struct queue_waiter *waiter)
@@ -251,8 +335,10 @@ void queue_reset(struct queue *queue)
         depot_remove(queue->depot, message);
         message = newer;
     }
+    for (size_t i = 0; i < queue->kept.count; i++)
+        depot_remove(queue->depot, (struct message *)queue->kept.nodes[i]);
     queue->oldest = queue->newest = queue->active = NULL;
-    queue->timers.count = 0;
+    queue->timers.count = queue->kept.count = 0;
     queue->active_count = queue->delayed_count = queue->inflight_count = 0;
     update_due(queue);
     update_ready(queue);
@@ -263,4 +349,5 @@ void queue_fini(struct queue *queue)
     CHECK(!queue->waiters);
     queue_reset(queue);
     heap_fini(&queue->timers);
+    heap_fini(&queue->kept);
 }

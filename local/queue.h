@@ -8,6 +8,9 @@
  *      from any state: older than retention -> gone, than max_age -> the dead letter queue;
  *      visibility lapses after max_receive receives -> the dead letter queue
  *
+ * With rewind_s, what was deleted is kept until so long after its sending, and queue_rewind makes
+ * it active again.
+ *
  * Time is an argument, in Unix milliseconds, and never runs backwards. Nothing here is slower than
  * the logarithm of the number of messages, but for reset. Those who wait for messages stand in
  * line; queue_ready tells where someone in line can be served. One thread.
@@ -25,7 +28,7 @@ struct queue_attributes {
     int64_t polling_wait_s;
     int64_t retention_s;
     int64_t max_size_bytes;
-    int64_t rewind_s; /* kept, not acted on */
+    int64_t rewind_s; /* 0: nothing is kept */
     enum queue_policy policy;
     int64_t max_receive; /* policy 0 */
     int64_t max_age_s;   /* policy 1 */
@@ -54,6 +57,7 @@ struct queue {
     struct message *oldest;
     struct message *newest;
     struct heap timers; /* of delayed messages and of those in flight */
+    struct heap kept;   /* deleted messages, by when they were sent */
     uint64_t active_count;
     uint64_t delayed_count;
     uint64_t inflight_count;
@@ -71,8 +75,15 @@ void queue_init(struct queue *queue, struct depot *depot, struct span name,
 /* Forgets all messages. Nobody may stand in line. */
 void queue_fini(struct queue *queue);
 
-/* Forgets all messages; handles become invalid. */
+/* Forgets all messages, those kept for rewinding too; handles become invalid. */
 void queue_reset(struct queue *queue);
+
+/*
+ * Gives a queue other attributes and another dead letter queue (NULL: none), for the messages that
+ * are in it too; only visibilities and delays that run already end as they would have.
+ */
+void queue_set_attributes(struct queue *queue, const struct queue_attributes *attributes,
+                          struct queue *dead_letter, int64_t now_ms);
 
 /*
  * Does what has become due by now_ms. The other calls begin with it; for the counts, and for those
@@ -100,6 +111,21 @@ enum queue_result queue_receive(struct queue *queue, size_t max, int64_t now_ms,
 
 /* Deletes the message that handle is the newest, unlapsed handle of; false when there is none. */
 bool queue_delete(struct queue *queue, struct span handle, int64_t now_ms);
+
+/* When the oldest message that is not deleted was sent; now_ms when there is none. */
+int64_t queue_min_time(const struct queue *queue, int64_t now_ms);
+
+enum queue_rewind {
+    QUEUE_REWOUND,
+    QUEUE_KEEPS_NOTHING,     /* rewind_s is 0 */
+    QUEUE_REWIND_IMPOSSIBLE, /* before now - rewind_s, or after queue_min_time */
+};
+
+/*
+ * Makes active, in the order of their sending, what was sent from the second of start_ms on and
+ * deleted since (CMQ.md 5). Their ids and times of sending stay; receives and life begin anew.
+ */
+enum queue_rewind queue_rewind(struct queue *queue, int64_t start_ms, int64_t now_ms);
 
 /* Puts waiter at the end of the line, or takes it out (fine when it stands in none). */
 void queue_wait(struct queue *queue, struct queue_waiter *waiter);
