@@ -291,6 +291,13 @@ void push_line_reset(struct push_line *line)
     update(line);
 }
 
+void push_line_change(struct push_line *line, bool exponential, int64_t life_ms)
+{
+    line->exponential = exponential;
+    line->life_ms = life_ms;
+    update(line);
+}
+
 void push_line_free(struct push_line *line)
 {
     if (!line)

@@ -93,6 +93,9 @@ void push_hub_fini(struct push_hub *hub);
 struct push_line *push_line_new(struct push_hub *hub, const struct subscription *subscription,
                                 bool exponential, int64_t life_ms);
 
+/* Changes how a line tries again and how long its messages live, those that wait included. */
+void push_line_change(struct push_line *line, bool exponential, int64_t life_ms);
+
 /* Forgets all messages, and the line. NULL is fine. */
 void push_line_free(struct push_line *line);
 

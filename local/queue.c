@@ -190,7 +190,10 @@ enum queue_result queue_send(struct queue *queue, const struct span *bodies, siz
         bytes += bodies[i].len;
     }
     uint64_t held = queue->active_count + queue->delayed_count + queue->inflight_count;
-    if (held + count > limits->queue_count || !depot_has_room(queue->depot, count, bytes))
+    uint64_t most = limits->queue_count;
+    if (queue->attributes.max_heap && (uint64_t)queue->attributes.max_heap < most)
+        most = (uint64_t)queue->attributes.max_heap;
+    if (held + count > most || !depot_has_room(queue->depot, count, bytes))
         return QUEUE_FULL;
     if (delay_ms > 0 && queue->delayed_count + count > limits->unacked)
         return QUEUE_TOO_MANY_OUT;
@@ -350,4 +353,5 @@ void queue_fini(struct queue *queue)
     queue_reset(queue);
     heap_fini(&queue->timers);
     heap_fini(&queue->kept);
+    free(queue->tags);
 }

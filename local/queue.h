@@ -29,9 +29,16 @@ struct queue_attributes {
     int64_t retention_s;
     int64_t max_size_bytes;
     int64_t rewind_s; /* 0: nothing is kept */
+    int64_t max_heap; /* messages at most; 0: what the depot allows */
     enum queue_policy policy;
     int64_t max_receive; /* policy 0 */
     int64_t max_age_s;   /* policy 1 */
+    /* shown, but without effect over HTTP (CMQ.md 5) */
+    bool transaction;
+    int64_t first_query_s;
+    int64_t max_queries;
+    int64_t retention_mb;
+    bool trace;
 };
 
 /* The service's own defaults (CMQ.md 4, 8.5). */
@@ -52,6 +59,9 @@ struct queue {
     char name[CMQ_MAX_NAME_BYTES + 1];
     struct queue_attributes attributes;
     struct queue *dead_letter; /* NULL: none */
+    int64_t created_ms;
+    int64_t modified_ms;
+    char *tags; /* [{"TagKey":"...","TagValue":"..."}, ...] or NULL; the queue's own */
     struct depot *depot;
     struct message *active; /* first in, first out */
     struct message *oldest;

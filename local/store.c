@@ -24,11 +24,13 @@ struct store {
     struct push_hub pushes;
     struct store_queue *queues;
     struct store_topic *topics;
+    int64_t now_ms;
 };
 
 struct store *store_new(const struct depot_limits *limits, int64_t now_ms)
 {
     struct store *store = check_alloc(calloc(1, sizeof *store));
+    store->now_ms = now_ms;
     depot_init(&store->depot, limits, now_ms);
     push_hub_init(&store->pushes, &store->depot);
     return store;
@@ -121,6 +123,7 @@ struct queue *store_add_queue(struct store *store, struct span name,
         return NULL;
     struct store_queue *made = check_alloc(calloc(1, sizeof *made));
     queue_init(&made->queue, &store->depot, name, attributes);
+    made->queue.created_ms = made->queue.modified_ms = store->now_ms;
     (void)key_of(name, made->key);
     HASH_ADD(hh, store->queues, key, (unsigned)name.len, made);
     return &made->queue;
@@ -135,6 +138,9 @@ struct topic *store_add_topic(struct store *store, struct span name,
     made->topic = (struct topic){.by_route = attributes->by_route,
                                  .retention_s = attributes->retention_s,
                                  .max_size_bytes = attributes->max_size_bytes,
+                                 .trace = attributes->trace,
+                                 .created_ms = store->now_ms,
+                                 .modified_ms = store->now_ms,
                                  .depot = &store->depot};
     memcpy(made->topic.name, name.ptr, name.len);
     (void)key_of(name, made->key);
@@ -150,10 +156,7 @@ bool store_bind_dead_letter(struct store *store, struct queue *queue, struct spa
         return err_set(err, "queue \"%s\": there is no queue \"%.*s\" for its dead letters",
                        queue->name, SPAN_ARG(span_slice(target, 0, 100)));
     }
-    bool is_grave = grave == queue || grave->dead_letter;
-    for (struct queue *q = NULL; !is_grave && (q = store_next_queue(store, q));)
-        is_grave = q->dead_letter == queue;
-    if (is_grave) {
+    if (grave == queue || grave->dead_letter || store_is_grave(store, queue)) {
         return err_set(err, "queue \"%s\": a dead letter queue (\"%s\") cannot have one of its own",
                        queue->name, grave->name);
     }
@@ -186,6 +189,7 @@ bool store_subscribe(struct store *store, struct topic *topic, const struct subs
         return err_set(err, "subscription \"%.*s\": %s", SPAN_ARG(spec->name), why.text);
     struct subscription *made =
         topic_subscribe(topic, spec->name, spec->filters, spec->filter_count);
+    made->created_ms = made->modified_ms = store->now_ms;
     made->queue = queue;
     made->exponential = spec->exponential;
     made->simplified = spec->simplified;
@@ -198,6 +202,103 @@ bool store_subscribe(struct store *store, struct topic *topic, const struct subs
             push_line_new(&store->pushes, made, spec->exponential, topic->retention_s * 1000);
     }
     return true;
+}
+
+bool store_is_grave(const struct store *store, const struct queue *queue)
+{
+    for (struct queue *q = NULL; (q = store_next_queue(store, q));) {
+        if (q->dead_letter == queue)
+            return true;
+    }
+    return false;
+}
+
+void store_change_queue(struct store *store, struct queue *queue,
+                        const struct queue_attributes *attributes, struct queue *dead_letter)
+{
+    queue_set_attributes(queue, attributes, dead_letter, store->now_ms);
+    queue->modified_ms = store->now_ms;
+}
+
+void store_change_topic(struct store *store, struct topic *topic,
+                        const struct topic_attributes *attributes)
+{
+    topic->retention_s = attributes->retention_s;
+    topic->max_size_bytes = attributes->max_size_bytes;
+    topic->trace = attributes->trace;
+    topic->modified_ms = store->now_ms;
+    for (struct subscription *s = topic->subscriptions; s; s = s->next) {
+        if (s->pushes)
+            push_line_change(s->pushes, s->exponential, topic->retention_s * 1000);
+    }
+}
+
+void store_change_subscription(struct store *store, struct subscription *subscription,
+                               const struct subscription_change *change)
+{
+    if (change->filters)
+        topic_set_filters(subscription, change->filters, change->filter_count);
+    subscription->exponential = change->exponential;
+    subscription->simplified = change->simplified;
+    subscription->modified_ms = store->now_ms;
+    if (subscription->pushes) {
+        push_line_change(subscription->pushes, change->exponential,
+                         subscription->topic->retention_s * 1000);
+    }
+}
+
+static void set_tags(char **tags, const char *text)
+{
+    free(*tags);
+    *tags = text ? span_dup(span_of(text)) : NULL;
+}
+
+void store_tag_queue(struct store *store, struct queue *queue, const char *tags)
+{
+    (void)store;
+    set_tags(&queue->tags, tags);
+}
+
+void store_tag_topic(struct store *store, struct topic *topic, const char *tags)
+{
+    (void)store;
+    set_tags(&topic->tags, tags);
+}
+
+void store_remove_queue(struct store *store, struct queue *queue)
+{
+    CHECK(!store_is_grave(store, queue));
+    for (struct topic *topic = NULL; (topic = store_next_topic(store, topic));) {
+        struct subscription *next;
+        for (struct subscription *s = topic->subscriptions; s; s = next) {
+            next = s->next;
+            if (s->queue == queue)
+                store_unsubscribe(store, s);
+        }
+    }
+    struct store_queue *entry = (struct store_queue *)queue;
+    HASH_DEL(store->queues, entry);
+    queue_fini(queue);
+    free(entry);
+}
+
+void store_remove_topic(struct store *store, struct topic *topic)
+{
+    struct store_topic *entry = (struct store_topic *)topic;
+    HASH_DEL(store->topics, entry);
+    topic_fini(topic);
+    free(entry);
+}
+
+void store_unsubscribe(struct store *store, struct subscription *subscription)
+{
+    (void)store;
+    topic_unsubscribe(subscription->topic, subscription);
+}
+
+void store_set_time(struct store *store, int64_t now_ms)
+{
+    store->now_ms = now_ms;
 }
 
 size_t store_queue_count(const struct store *store)
@@ -226,6 +327,7 @@ struct topic *store_next_topic(const struct store *store, const struct topic *pr
 
 void store_advance(struct store *store, int64_t now_ms)
 {
+    store_set_time(store, now_ms);
     struct heap_node *first;
     while ((first = heap_first(&store->depot.due)) && first->due_ms <= now_ms) {
         _Static_assert(offsetof(struct queue, due) == 0, "the due moment is the queue's head");

@@ -1,8 +1,9 @@
 /*
  * store - all queues and topics, by name
  *
- * Names are unique whatever their case (CMQ.md 4). What is added stays until the store goes. One
- * thread.
+ * Names are unique whatever their case (CMQ.md 4). Whoever changes what exists does it here. What
+ * can be refused is asked first: nothing here fails because of a state that the caller could have
+ * looked at, but for names, filters and urls of wrong form. One thread.
  */
 #ifndef LOCAL_STORE_H
 #define LOCAL_STORE_H
@@ -20,9 +21,10 @@ struct queue *store_add_queue(struct store *store, struct span name,
                               const struct queue_attributes *attributes, struct err *err);
 
 struct topic_attributes {
-    bool by_route;
+    bool by_route; /* cannot change later */
     int64_t retention_s;
     int64_t max_size_bytes;
+    bool trace; /* shown, without effect */
 };
 struct topic *store_add_topic(struct store *store, struct span name,
                               const struct topic_attributes *attributes, struct err *err);
@@ -47,6 +49,40 @@ struct subscription_spec {
  * queue. To an https:// url nothing will be pushed: what is published for it is dropped. */
 MUST_CHECK bool store_subscribe(struct store *store, struct topic *topic,
                                 const struct subscription_spec *spec, struct err *err);
+
+/* Changes a queue's attributes and its dead letter queue, NULL for none. */
+void store_change_queue(struct store *store, struct queue *queue,
+                        const struct queue_attributes *attributes, struct queue *dead_letter);
+void store_change_topic(struct store *store, struct topic *topic,
+                        const struct topic_attributes *attributes);
+
+struct subscription_change {
+    const struct span *filters; /* NULL: as before; checked as store_subscribe checks them */
+    size_t filter_count;
+    bool exponential;
+    bool simplified;
+};
+void store_change_subscription(struct store *store, struct subscription *subscription,
+                               const struct subscription_change *change);
+
+/* Gives a queue or topic tags: a JSON list, copied; NULL for none. */
+void store_tag_queue(struct store *store, struct queue *queue, const char *tags);
+void store_tag_topic(struct store *store, struct topic *topic, const char *tags);
+
+/*
+ * Forgets a queue with its messages and the subscriptions that feed it. Nobody may stand in its
+ * line, and it may be nobody's dead letter queue (store_is_grave).
+ */
+void store_remove_queue(struct store *store, struct queue *queue);
+void store_remove_topic(struct store *store, struct topic *topic); /* and its subscriptions */
+void store_unsubscribe(struct store *store, struct subscription *subscription);
+
+/* Whether another queue sends its dead letters to this one. */
+bool store_is_grave(const struct store *store, const struct queue *queue);
+
+/* Tells the store the time, which is what is noted for a creation or a change. store_advance does
+ * too. */
+void store_set_time(struct store *store, int64_t now_ms);
 
 struct queue *store_queue(const struct store *store, struct span name);
 struct topic *store_topic(const struct store *store, struct span name);

@@ -9,24 +9,32 @@
 
 enum { MAX_JOINED_TAGS = CMQ_MAX_TAGS * (CMQ_MAX_TAG_CHARS * 4 + 2) };
 
+void topic_set_filters(struct subscription *subscription, const struct span *filters,
+                       size_t filter_count)
+{
+    size_t bytes = filter_count * sizeof *filters;
+    for (size_t i = 0; i < filter_count; i++)
+        bytes += filters[i].len;
+    struct span *made = check_alloc(malloc(bytes ? bytes : 1));
+    char *at = (char *)(made + filter_count);
+    for (size_t i = 0; i < filter_count; i++) {
+        memcpy(at, filters[i].ptr, filters[i].len);
+        made[i] = span_make(at, filters[i].len);
+        at += filters[i].len;
+    }
+    free(subscription->filters);
+    subscription->filters = made;
+    subscription->filter_count = filter_count;
+}
+
 struct subscription *topic_subscribe(struct topic *topic, struct span name,
                                      const struct span *filters, size_t filter_count)
 {
     CHECK(name.len <= CMQ_MAX_NAME_BYTES);
-    size_t bytes = filter_count * sizeof *filters;
-    for (size_t i = 0; i < filter_count; i++)
-        bytes += filters[i].len;
-    struct subscription *made = check_alloc(malloc(sizeof *made));
-    *made = (struct subscription){.topic = topic,
-                                  .filters = check_alloc(malloc(bytes ? bytes : 1)),
-                                  .filter_count = filter_count};
+    struct subscription *made = check_alloc(calloc(1, sizeof *made));
+    made->topic = topic;
     memcpy(made->name, name.ptr, name.len);
-    char *at = (char *)(made->filters + filter_count);
-    for (size_t i = 0; i < filter_count; i++) {
-        memcpy(at, filters[i].ptr, filters[i].len);
-        made->filters[i] = span_make(at, filters[i].len);
-        at += filters[i].len;
-    }
+    topic_set_filters(made, filters, filter_count);
     LL_APPEND(topic->subscriptions, made);
     return made;
 }
@@ -120,15 +128,27 @@ enum topic_result topic_publish(struct topic *topic, const struct span *bodies, 
     return TOPIC_OK;
 }
 
+static void free_subscription(struct subscription *s)
+{
+    push_line_free(s->pushes);
+    free(s->filters);
+    free(s->url);
+    free(s);
+}
+
+void topic_unsubscribe(struct topic *topic, struct subscription *subscription)
+{
+    LL_DELETE(topic->subscriptions, subscription);
+    free_subscription(subscription);
+}
+
 void topic_fini(struct topic *topic)
 {
     struct subscription *s, *next;
     LL_FOREACH_SAFE(topic->subscriptions, s, next)
     {
-        push_line_free(s->pushes);
-        free(s->filters);
-        free(s->url);
-        free(s);
+        free_subscription(s);
     }
     topic->subscriptions = NULL;
+    free(topic->tags);
 }

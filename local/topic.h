@@ -14,7 +14,7 @@
 struct subscription {
     struct subscription *next;
     char name[CMQ_MAX_NAME_BYTES + 1];
-    const struct topic *topic;
+    struct topic *topic;
     struct queue *queue;      /* NULL: an http subscription */
     char *url;                /* NULL: a queue subscription */
     struct endpoint endpoint; /* of an http subscription */
@@ -23,6 +23,8 @@ struct subscription {
     size_t filter_count;
     bool exponential;
     bool simplified;
+    int64_t created_ms;
+    int64_t modified_ms;
     bool matches;       /* what is being published; used by topic_publish only */
     uint64_t delivered; /* messages passed on to the queue or the line */
     uint64_t dropped;   /* messages that could not be passed on */
@@ -33,6 +35,10 @@ struct topic {
     bool by_route; /* binding keys; else filter tags */
     int64_t retention_s;
     int64_t max_size_bytes;
+    bool trace; /* shown, without effect */
+    int64_t created_ms;
+    int64_t modified_ms;
+    char *tags; /* as a queue's */
     struct depot *depot;
     struct subscription *subscriptions; /* in the order in which they came */
 };
@@ -66,6 +72,13 @@ struct subscription *topic_subscribe(struct topic *topic, struct span name,
 
 /* The subscription of this name, whatever its case, or NULL. Slow; not for every request. */
 struct subscription *topic_find(const struct topic *topic, struct span name);
+
+/* Gives a subscription other filters, which are copied. */
+void topic_set_filters(struct subscription *subscription, const struct span *filters,
+                       size_t filter_count);
+
+/* Forgets a subscription and what is still to be pushed for it. */
+void topic_unsubscribe(struct topic *topic, struct subscription *subscription);
 
 /* Forgets all subscriptions. */
 void topic_fini(struct topic *topic);

@@ -27,7 +27,7 @@ static struct queue *add_queue(const char *name, const struct queue_attributes *
 
 static void add_topic(const char *name, bool by_route, const char *queue, const char *filter)
 {
-    const struct topic_attributes attributes = {by_route, 86400, 32};
+    const struct topic_attributes attributes = {by_route, 86400, 32, false};
     struct topic *topic = store_add_topic(store, span_of(name), &attributes, NULL);
     assert_non_null(topic);
     const struct span filters = span_of(filter);

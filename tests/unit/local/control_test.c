@@ -230,7 +230,7 @@ static void the_state_shows_queues_and_topics(void **unused)
                                                   .policy = QUEUE_BY_RECEIVES,
                                                   .max_receive = 2},
                                          plain = QUEUE_DEFAULTS;
-    static const struct topic_attributes by_tag = {false, 86400, 65536};
+    static const struct topic_attributes by_tag = {false, 86400, 65536, false};
     const struct span tags[] = {SPAN_LIT("a"), SPAN_LIT("b")}, body = SPAN_LIT("x");
     const struct subscription_spec to_queue = {.name = SPAN_LIT("s"),
                                                .queue = SPAN_LIT("frail"),

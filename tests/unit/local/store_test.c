@@ -40,7 +40,7 @@ static struct queue *add_queue(const char *name)
 static struct topic *add_topic(const char *name, bool by_route)
 {
     struct err err;
-    const struct topic_attributes attributes = {by_route, 86400, 65536};
+    const struct topic_attributes attributes = {by_route, 86400, 65536, false};
     struct topic *topic = store_add_topic(store, span_of(name), &attributes, &err);
     if (!topic)
         fail_msg("%s", err.text);
