@@ -78,6 +78,11 @@ struct mqtt_link_callbacks {
     void (*state)(void *ctx, enum mqtt_link_state state, bool session_present, const char *why);
     /* The broker refused a subscription. The link stays connected. May be NULL. */
     void (*refused)(void *ctx, const char *filter, const char *why);
+    /*
+     * The broker has answered everything about the set of this number (mqtt_link_subscribe), and
+     * what it should not hold any more is gone. Told again after a new connection. May be NULL.
+     */
+    void (*settled)(void *ctx, uint64_t set);
 };
 
 struct mqtt_link;
@@ -100,13 +105,25 @@ void mqtt_link_stop(struct mqtt_link *link, int64_t grace_ms);
 void mqtt_link_free(struct mqtt_link *link);
 
 /*
- * Makes subs the set of subscriptions: new and changed ones are subscribed first, then those in
- * stale (filters that an earlier run may have left in the session) and those of the earlier set
- * that are gone are unsubscribed. Takes copies. Any thread, any time; carried out now or at the
- * next connection. Never blocks on the broker.
+ * Makes subs the set of subscriptions: new and changed ones are subscribed first; when all are
+ * answered and MQTT_LINK_OVERLAP_MS later, those in stale (filters that an earlier run may have
+ * left in the session) and those of the earlier set that are gone are unsubscribed. In between a
+ * message may come once for the old and once for the new one. Takes copies. Any thread, any time;
+ * carried out now or at the next connection. Never blocks on the broker. Returns the set's number,
+ * for `settled`.
  */
-void mqtt_link_subscribe(struct mqtt_link *link, const struct mqtt_subscription *subs, size_t count,
-                         const char *const *stale, size_t stale_count);
+enum { MQTT_LINK_OVERLAP_MS = 1000 };
+uint64_t mqtt_link_subscribe(struct mqtt_link *link, const struct mqtt_subscription *subs,
+                             size_t count, const char *const *stale, size_t stale_count);
+
+/*
+ * Goes on with these options: leaves the broker as mqtt_link_stop does, acknowledgements released
+ * before the call being sent first, and connects again. client_id and v5 must be those of before.
+ * Publishes that are not answered go the way of a lost connection. Any thread; returns at once.
+ * False and err when an option cannot work; then nothing changes.
+ */
+MUST_CHECK bool mqtt_link_reconfigure(struct mqtt_link *link,
+                                      const struct mqtt_link_options *options, struct err *err);
 
 /* Lets go the acknowledgements up to and including ticket. Any thread but Paho's. */
 void mqtt_link_release(struct mqtt_link *link, uint64_t ticket);

@@ -526,6 +526,13 @@ void session_free(struct session *s)
     free(s);
 }
 
+void session_reconfigured(struct session *s, bool same_servers)
+{
+    if (!same_servers)
+        s->known_server = NO_SERVER;
+    s->keep_alive_s = s->options->keep_alive_s;
+}
+
 void session_ignore(struct session *s, bool ignore)
 {
     atomic_store(&s->ignoring, ignore);

@@ -47,6 +47,12 @@ struct session *session_new(const struct mqtt_link_options *options,
 /* Ends the connection, if any, and frees. Waits for Paho's threads. NULL is fine. */
 void session_free(struct session *session);
 
+/*
+ * Whoever gave the options has changed what they point to, while there is no connection.
+ * same_servers: what a server knew of us is still true.
+ */
+void session_reconfigured(struct session *session, bool same_servers);
+
 /* Begins to connect to options->servers[server]. False and err when that is not even begun. */
 MUST_CHECK bool session_connect(struct session *session, size_t server, struct err *err);
 

@@ -69,8 +69,9 @@ void subs_set(struct subs *subs, const struct mqtt_subscription *list, size_t co
         struct sub *sub = sub_find(subs, want->filter);
         if (!sub)
             sub = sub_add(subs, want->filter);
-        bool same = sub->was_wanted && sub->state != SUB_REFUSED && sub->qos == want->qos &&
-                    sub->id == want->id && sub->retained_copies == want->retained_copies;
+        bool there = sub->was_wanted ? sub->state != SUB_REFUSED : sub->state == SUB_HELD;
+        bool same = there && sub->qos == want->qos && sub->id == want->id &&
+                    sub->retained_copies == want->retained_copies;
         if (!same)
             sub->state = SUB_NEEDED;
         sub->wanted = true;
@@ -82,7 +83,7 @@ void subs_set(struct subs *subs, const struct mqtt_subscription *list, size_t co
         if (!sub_find(subs, stale[i]))
             sub_add(subs, stale[i]);
     for (struct sub *sub = subs->by_filter; sub; sub = sub->hh.next)
-        if (sub->was_wanted && !sub->wanted)
+        if (sub->was_wanted && !sub->wanted && sub->state != SUB_HELD)
             sub->state = SUB_NEEDED;
 }
 
@@ -99,13 +100,15 @@ void subs_connected(struct subs *subs, enum subs_memory memory)
     }
 }
 
-bool subs_next(struct subs *subs, struct subs_request *request)
+bool subs_next(struct subs *subs, bool drop, struct subs_request *request)
 {
     struct sub *found = NULL;
     bool subscribing = false;
     for (struct sub *sub = subs->by_filter; sub; sub = sub->hh.next) {
         subscribing |= sub->wanted && sub->state == SUB_ASKED;
-        if (sub->state != SUB_NEEDED)
+        bool due = sub->wanted ? sub->state == SUB_NEEDED
+                               : drop && (sub->state == SUB_NEEDED || sub->state == SUB_HELD);
+        if (!due)
             continue;
         if (!found || (sub->wanted && !found->wanted))
             found = sub;
@@ -124,6 +127,22 @@ bool subs_next(struct subs *subs, struct subs_request *request)
         .id = found->id,
         .retained_copies = found->retained_copies,
     };
+    return true;
+}
+
+bool subs_has_unwanted(const struct subs *subs)
+{
+    for (const struct sub *sub = subs->by_filter; sub; sub = sub->hh.next)
+        if (!sub->wanted)
+            return true;
+    return false;
+}
+
+bool subs_settled(const struct subs *subs)
+{
+    for (const struct sub *sub = subs->by_filter; sub; sub = sub->hh.next)
+        if (!sub->wanted || sub->state == SUB_NEEDED || sub->state == SUB_ASKED)
+            return false;
     return true;
 }
 

@@ -8,7 +8,8 @@
  *                         ▲    subs_connected: asked in vain    │
  *                         └─────────────────────────────────────┘
  * An entry that is not wanted any more goes the same way with an UNSUBSCRIBE, and then disappears;
- * that begins only when every SUBSCRIBE is answered, so that no message falls between old and new.
+ * that begins only when every SUBSCRIBE is answered, so that no message falls between old and new,
+ * and when the caller allows it. Until then it is still held, and may be wanted again for nothing.
  */
 #ifndef MQTT_SUBS_H
 #define MQTT_SUBS_H
@@ -48,8 +49,17 @@ enum subs_memory {
 /* A connection was made: what was asked but not answered, or refused, is to be asked again. */
 void subs_connected(struct subs *subs, enum subs_memory memory);
 
-/* The next thing to ask, which now counts as asked. False when there is none at the moment. */
-bool subs_next(struct subs *subs, struct subs_request *request);
+/*
+ * The next thing to ask, which now counts as asked. False when there is none at the moment. drop:
+ * subscriptions that are not wanted may go now.
+ */
+bool subs_next(struct subs *subs, bool drop, struct subs_request *request);
+
+/* Whether some subscription has still to go. */
+bool subs_has_unwanted(const struct subs *subs);
+
+/* Whether everything was asked and answered, and what is not wanted is gone. */
+bool subs_settled(const struct subs *subs);
 
 /* The answer to a request: refusal is NULL when the broker agreed. */
 void subs_answered(struct subs *subs, const char *filter, uint64_t revision, const char *refusal);

@@ -43,6 +43,7 @@ struct owner {
     enum mqtt_link_state states[OWNER_KEEPS];
     bool present[OWNER_KEEPS];
     char why[OWNER_KEEPS][512];
+    size_t settled; /* the number of the set that settled last */
     size_t refusal_count;
     char refused[OWNER_KEEPS][64];
     char refusals[OWNER_KEEPS][512];
@@ -96,6 +97,15 @@ static inline void owner_refused(void *ctx, const char *filter, const char *why)
     pthread_mutex_unlock(&o->lock);
 }
 
+static inline void owner_settled(void *ctx, uint64_t set)
+{
+    struct owner *o = ctx;
+    pthread_mutex_lock(&o->lock);
+    o->settled = set;
+    pthread_cond_broadcast(&o->changed);
+    pthread_mutex_unlock(&o->lock);
+}
+
 /* Waits until *count is at least enough. */
 static inline void owner_wait(struct owner *o, const size_t *count, size_t enough)
 {
@@ -107,6 +117,11 @@ static inline void owner_wait(struct owner *o, const size_t *count, size_t enoug
     bool reached = *count >= enough;
     pthread_mutex_unlock(&o->lock);
     assert_true(reached);
+}
+
+static inline void owner_wait_settled(struct owner *o, size_t set)
+{
+    owner_wait(o, &o->settled, set);
 }
 
 static inline void owner_wait_messages(struct owner *o, size_t count)
@@ -170,6 +185,7 @@ static inline void owner_start(struct owner *o)
         .message = owner_message,
         .state = owner_state,
         .refused = owner_refused,
+        .settled = owner_settled,
     };
     struct err err = {.text = ""};
     o->link = mqtt_link_new(&o->options, &callbacks, &err);

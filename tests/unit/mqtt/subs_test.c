@@ -24,7 +24,7 @@ static void set(struct subs *subs, const char *a, const char *b)
 static uint64_t expect(struct subs *subs, const char *filter, bool unsubscribe)
 {
     struct subs_request request;
-    assert_true(subs_next(subs, &request));
+    assert_true(subs_next(subs, true, &request));
     assert_string_equal(request.filter, filter);
     assert_int_equal(request.unsubscribe, unsubscribe);
     return request.revision;
@@ -33,7 +33,7 @@ static uint64_t expect(struct subs *subs, const char *filter, bool unsubscribe)
 static void expect_nothing(struct subs *subs)
 {
     struct subs_request request;
-    assert_false(subs_next(subs, &request));
+    assert_false(subs_next(subs, true, &request));
 }
 
 static void agree(struct subs *subs, const char *filter, bool unsubscribe)
@@ -71,7 +71,7 @@ static void a_changed_subscription_is_asked_for_again(void **state)
         agree(&subs, "a", false);
         subs_set(&subs, &rows[i], 1, NULL, 0);
         struct subs_request request;
-        assert_true(subs_next(&subs, &request));
+        assert_true(subs_next(&subs, true, &request));
         assert_int_equal(request.qos, rows[i].qos);
         assert_int_equal(request.id, rows[i].id);
         assert_int_equal(request.retained_copies, rows[i].retained_copies);
@@ -114,6 +114,30 @@ static void what_was_given_up_and_is_wanted_again_is_asked_for_again(void **stat
     subs_answered(&subs, "a", gone, NULL);
     subs_answered(&subs, "a", again, NULL);
     expect_nothing(&subs);
+    subs_fini(&subs);
+}
+
+static void what_is_to_go_stays_until_it_may_and_may_come_back(void **state)
+{
+    (void)state;
+    struct subs subs;
+    struct subs_request request;
+    subs_init(&subs);
+    set(&subs, "a", NULL);
+    assert_false(subs_settled(&subs));
+    agree(&subs, "a", false);
+    assert_true(subs_settled(&subs));
+    set(&subs, NULL, "b");
+    agree(&subs, "b", false);
+    assert_true(subs_has_unwanted(&subs));
+    assert_false(subs_settled(&subs));
+    assert_false(subs_next(&subs, false, &request));
+    set(&subs, "a", "b"); /* it was held all the time */
+    expect_nothing(&subs);
+    assert_true(subs_settled(&subs));
+    set(&subs, NULL, "b");
+    agree(&subs, "a", true);
+    assert_true(subs_settled(&subs));
     subs_fini(&subs);
 }
 
@@ -197,6 +221,7 @@ int main(void)
         cmocka_unit_test(a_changed_subscription_is_asked_for_again),
         cmocka_unit_test(an_answer_to_an_earlier_question_changes_nothing),
         cmocka_unit_test(what_was_given_up_and_is_wanted_again_is_asked_for_again),
+        cmocka_unit_test(what_is_to_go_stays_until_it_may_and_may_come_back),
         cmocka_unit_test(nothing_is_given_up_while_something_new_is_not_answered),
         cmocka_unit_test(a_refusal_is_told_once_and_tried_again_when_the_set_is_given_again),
         cmocka_unit_test(a_connection_asks_for_what_it_cannot_rely_on),
