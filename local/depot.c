@@ -11,12 +11,14 @@
 
 enum { NO_SLOT = UINT32_MAX };
 #define MAX_SLOTS UINT32_C(0x7ffffffe)
+#define MAX_RESTORED_SLOTS UINT32_C(0x08000000) /* a gibibyte of them; what is above is damage */
 
 void depot_init(struct depot *depot, const struct depot_limits *limits, int64_t now_ms)
 {
     *depot = (struct depot){.limits = *limits,
                             .free_slot = NO_SLOT,
                             .next_id = (uint64_t)now_ms << 20,
+                            .next_number = 1,
                             .next_receipt = (uint32_t)random_u64()};
 }
 
@@ -43,13 +45,8 @@ static bool is_free(const struct message *entry)
     return ((uintptr_t)entry & 1) != 0;
 }
 
-static uint32_t take_slot(struct depot *depot)
+static uint32_t add_slot(struct depot *depot)
 {
-    if (depot->free_slot != NO_SLOT) {
-        uint32_t slot = depot->free_slot;
-        depot->free_slot = (uint32_t)((uintptr_t)depot->slots[slot] >> 1);
-        return slot;
-    }
     CHECK(depot->slot_count < MAX_SLOTS);
     if ((depot->slot_count & (depot->slot_count - 1)) == 0) { /* 0, 1, 2, 4, ...: full */
         size_t room = depot->slot_count ? (size_t)depot->slot_count * 2 : 1;
@@ -58,20 +55,53 @@ static uint32_t take_slot(struct depot *depot)
     return depot->slot_count++;
 }
 
-struct message *depot_add(struct depot *depot, struct span body)
+static uint32_t take_slot(struct depot *depot)
+{
+    if (depot->free_slot == NO_SLOT)
+        return add_slot(depot);
+    uint32_t slot = depot->free_slot;
+    depot->free_slot = (uint32_t)((uintptr_t)depot->slots[slot] >> 1);
+    return slot;
+}
+
+static struct message *put(struct depot *depot, uint64_t id, uint32_t slot, struct span body)
 {
     struct message *message = check_alloc(malloc(sizeof *message + body.len));
-    *message = (struct message){.id = depot->next_id++, .len = body.len};
+    *message = (struct message){.id = id, .slot = slot, .len = body.len};
     if (body.len)
         memcpy(message->body, body.ptr, body.len);
-    message->slot = take_slot(depot);
-    depot->slots[message->slot] = message;
+    depot->slots[slot] = message;
     depot->bytes += sizeof *message + body.len;
     return message;
 }
 
+struct message *depot_add(struct depot *depot, struct span body)
+{
+    return put(depot, depot->next_id++, take_slot(depot), body);
+}
+
+struct message *depot_restore(struct depot *depot, uint64_t id, uint32_t slot, struct span body)
+{
+    if (slot >= MAX_RESTORED_SLOTS)
+        return NULL;
+    while (depot->slot_count <= slot)
+        depot->slots[add_slot(depot)] = NULL;
+    return depot->slots[slot] ? NULL : put(depot, id, slot, body);
+}
+
+void depot_restored(struct depot *depot)
+{
+    for (uint32_t slot = depot->slot_count; slot-- > 0;) {
+        if (!depot->slots[slot]) {
+            depot->slots[slot] = free_mark(depot->free_slot);
+            depot->free_slot = slot;
+        }
+    }
+}
+
 void depot_remove(struct depot *depot, struct message *message)
 {
+    changes_gone(depot->changes, &message->record, message->id);
     depot->slots[message->slot] = free_mark(depot->free_slot);
     depot->free_slot = message->slot;
     depot->bytes -= sizeof *message + message->len;

@@ -9,6 +9,7 @@
 #define LOCAL_DEPOT_H
 
 #include "base/span.h"
+#include "local/changes.h"
 #include "local/heap.h"
 
 struct queue;
@@ -35,6 +36,7 @@ struct message {
     uint32_t receipt; /* the number of its last receive */
     uint32_t slot;
     enum message_state state;
+    struct record record;
     size_t len;
     char body[];
 };
@@ -52,9 +54,11 @@ struct depot {
     uint32_t free_slot;
     uint64_t bytes; /* that messages take now */
     uint64_t next_id;
+    uint64_t next_number; /* for queues, topics and subscriptions: theirs in the data file */
     uint32_t next_receipt;
-    struct heap due;     /* queues by the moment at which something changes in them */
-    struct queue *ready; /* queues that have both messages and waiters */
+    struct heap due;         /* queues by the moment at which something changes in them */
+    struct queue *ready;     /* queues that have both messages and waiters */
+    struct changes *changes; /* NULL: nothing is saved */
 };
 
 /* An empty depot; ids and receipts continue from what the clock gives. */
@@ -68,6 +72,20 @@ bool depot_has_room(const struct depot *depot, size_t count, uint64_t body_bytes
 
 /* A new message in no queue, with a copy of body and a number of its own. Never NULL. */
 struct message *depot_add(struct depot *depot, struct span body);
+
+/* To be called when anything but the state's end by time has changed in a message. */
+static inline void depot_touch(struct depot *depot, struct message *message)
+{
+    if (depot->changes)
+        changes_touch(depot->changes, &message->record, RECORD_MESSAGE);
+}
+
+/*
+ * As depot_add, for a message of an earlier run: with its number, in its slot. NULL when the slot
+ * is taken or too high. After the last one depot_restored must be called.
+ */
+struct message *depot_restore(struct depot *depot, uint64_t id, uint32_t slot, struct span body);
+void depot_restored(struct depot *depot);
 
 /* Forgets a message that is in no queue's lists any more. */
 void depot_remove(struct depot *depot, struct message *message);

@@ -32,7 +32,7 @@ static int64_t end_of_life(const struct push *push)
 
 void push_hub_init(struct push_hub *hub, struct depot *depot)
 {
-    *hub = (struct push_hub){.depot = depot, .speedup = 1};
+    *hub = (struct push_hub){.depot = depot, .speedup = 1, .next_number = 1};
 }
 
 void push_hub_fini(struct push_hub *hub)
@@ -125,6 +125,7 @@ static void update(struct push_line *line)
 /* Frees a push that is in no list. */
 static void release(struct push *push)
 {
+    changes_gone(push->hub->depot->changes, &push->record, push->number);
     push->hub->depot->bytes -= push_bytes(push->tags_len, push->body_len);
     free(push);
 }
@@ -144,14 +145,21 @@ static void drop(struct push *push)
     finish(push);
 }
 
-void push_add(struct push_line *line, uint64_t id, struct span tags, struct span body,
-              int64_t now_ms)
+static void touch(struct push *push)
+{
+    changes_touch(push->hub->depot->changes, &push->record, RECORD_PUSH);
+}
+
+static struct push *add(struct push_line *line, uint64_t id, struct span tags, struct span body,
+                        const struct push_past *past)
 {
     struct push *push = check_alloc(malloc(push_bytes(tags.len, body.len)));
     *push = (struct push){.hub = line->hub,
                           .line = line,
                           .id = id,
-                          .born_ms = now_ms,
+                          .number = past->number,
+                          .born_ms = past->born_ms,
+                          .failures = past->failures,
                           .tags_len = tags.len,
                           .body_len = body.len};
     if (tags.len)
@@ -160,8 +168,26 @@ void push_add(struct push_line *line, uint64_t id, struct span tags, struct span
         memcpy(push->bytes + tags.len, body.ptr, body.len);
     line->hub->depot->bytes += push_bytes(tags.len, body.len);
     line->pending++;
-    enter_state(push, PUSH_FRESH, 0);
+    line->troubled += past->failures > 0;
+    enter_state(push, past->failures > 0 ? PUSH_RESTING : PUSH_FRESH, past->due_ms);
+    if (past->number >= line->hub->next_number)
+        line->hub->next_number = past->number + 1;
     update(line);
+    return push;
+}
+
+void push_add(struct push_line *line, uint64_t id, struct span tags, struct span body,
+              int64_t now_ms)
+{
+    const struct push_past past = {.number = line->hub->next_number, .born_ms = now_ms};
+    touch(add(line, id, tags, body, &past));
+}
+
+void push_restore(struct push_line *line, uint64_t id, struct span tags, struct span body,
+                  const struct push_past *past)
+{
+    struct push *push = add(line, id, tags, body, past);
+    push->record = (struct record){.kind = RECORD_PUSH, .saved = true};
 }
 
 /* Drops those at the head of a list whose life has ended. */
@@ -240,6 +266,7 @@ static enum push_verdict rest_or_drop(struct push *push, int64_t now_ms)
         due_ms = now_ms + sped_up(line->hub, rest_ms);
     leave_state(push);
     enter_state(push, PUSH_RESTING, due_ms);
+    touch(push);
     return PUSH_RESTS;
 }
 
@@ -280,6 +307,7 @@ void push_line_reset(struct push_line *line)
     DL_FOREACH(line->trying, push)
     {
         push->line = NULL; /* push_settle frees it */
+        changes_gone(line->hub->depot->changes, &push->record, push->number);
     }
     release_all(line->fresh);
     release_all(line->again);

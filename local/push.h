@@ -41,6 +41,8 @@ struct push {
     struct push_hub *hub;
     struct push_line *line; /* NULL: forgotten, and only its try has not ended yet */
     uint64_t id;            /* the msgId that its publisher was told */
+    uint64_t number;        /* in the data file */
+    struct record record;
     int64_t born_ms;
     unsigned failures;
     enum push_state state;
@@ -76,6 +78,7 @@ struct push_hub {
     size_t trying_count;
     struct heap due;         /* lines */
     struct push_line *ready; /* lines where a try can begin, that of the longest wait first */
+    uint64_t next_number;
 };
 
 /*
@@ -108,6 +111,18 @@ uint64_t push_bytes(size_t tags_len, size_t body_len);
 /* Adds a message, whose memory the depot must have room for; tags and body are copied. */
 void push_add(struct push_line *line, uint64_t id, struct span tags, struct span body,
               int64_t now_ms);
+
+/* A message of an earlier run, with what push_add does not know. */
+struct push_past {
+    uint64_t number; /* unique */
+    int64_t born_ms;
+    unsigned failures;
+    int64_t due_ms; /* of its next try, when it has failed */
+};
+
+/* Puts back a message of an earlier run; they must come in the order in which they were added. */
+void push_restore(struct push_line *line, uint64_t id, struct span tags, struct span body,
+                  const struct push_past *past);
 
 /* Does in all lines what has become due by now_ms. */
 void push_advance(struct push_hub *hub, int64_t now_ms);

@@ -15,7 +15,8 @@ void queue_init(struct queue *queue, struct depot *depot, struct span name,
                 const struct queue_attributes *attributes)
 {
     CHECK(name.len <= CMQ_MAX_NAME_BYTES);
-    *queue = (struct queue){.depot = depot, .attributes = *attributes};
+    *queue =
+        (struct queue){.depot = depot, .attributes = *attributes, .number = depot->next_number++};
     memcpy(queue->name, name.ptr, name.len);
 }
 
@@ -95,15 +96,39 @@ static void leave_state(struct queue *queue, struct message *message)
     }
 }
 
-static void enter(struct queue *queue, struct message *message, int64_t delay_ms, int64_t now_ms)
+static void append(struct queue *queue, struct message *message)
 {
     message->queue = queue;
-    message->entered_ms = now_ms;
     message->newer = NULL;
     message->older = queue->newest;
     *(queue->newest ? &queue->newest->newer : &queue->oldest) = message;
     queue->newest = message;
+}
+
+static void enter(struct queue *queue, struct message *message, int64_t delay_ms, int64_t now_ms)
+{
+    message->entered_ms = now_ms;
+    append(queue, message);
     enter_state(queue, message, delay_ms > 0 ? MESSAGE_DELAYED : MESSAGE_ACTIVE, now_ms + delay_ms);
+    depot_touch(queue->depot, message);
+}
+
+static void keep(struct queue *queue, struct message *message)
+{
+    message->queue = queue;
+    message->state = MESSAGE_KEPT;
+    heap_set(&queue->kept, &message->timer, message->enqueued_ms);
+}
+
+void queue_restore(struct queue *queue, struct message *message, int64_t due_ms)
+{
+    if (message->state == MESSAGE_KEPT) {
+        keep(queue, message);
+    } else {
+        append(queue, message);
+        enter_state(queue, message, message->state, due_ms);
+    }
+    update_due(queue);
 }
 
 static void leave(struct queue *queue, struct message *message)
@@ -227,6 +252,7 @@ enum queue_result queue_receive(struct queue *queue, size_t max, int64_t now_ms,
         message->receipt = queue->depot->next_receipt++;
         if (message->dequeue_count++ == 0)
             message->first_dequeue_ms = now_ms;
+        depot_touch(queue->depot, message);
         out[(*count)++] = message;
     }
     update_due(queue);
@@ -242,9 +268,8 @@ bool queue_delete(struct queue *queue, struct span handle, int64_t now_ms)
         return false;
     leave(queue, message);
     if (message->enqueued_ms + rewind_ms(queue) > now_ms) {
-        message->state = MESSAGE_KEPT;
-        message->queue = queue;
-        heap_set(&queue->kept, &message->timer, message->enqueued_ms);
+        keep(queue, message);
+        depot_touch(queue->depot, message);
     } else {
         depot_remove(queue->depot, message);
     }

@@ -61,6 +61,8 @@ struct queue {
     struct queue *dead_letter; /* NULL: none */
     int64_t created_ms;
     int64_t modified_ms;
+    uint64_t number; /* in the data file */
+    struct record record;
     char *tags; /* [{"TagKey":"...","TagValue":"..."}, ...] or NULL; the queue's own */
     struct depot *depot;
     struct message *active; /* first in, first out */
@@ -81,6 +83,12 @@ struct queue {
 /* An empty queue. name is at most CMQ_MAX_NAME_BYTES long. */
 void queue_init(struct queue *queue, struct depot *depot, struct span name,
                 const struct queue_attributes *attributes);
+
+/*
+ * Puts back a message of an earlier run, with its state, its times and, for the timers, due_ms.
+ * They must come in the order of entered_ms.
+ */
+void queue_restore(struct queue *queue, struct message *message, int64_t due_ms);
 
 /* Forgets all messages. Nobody may stand in line. */
 void queue_fini(struct queue *queue);

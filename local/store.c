@@ -27,6 +27,17 @@ struct store {
     int64_t now_ms;
 };
 
+static void touch_queue(struct store *store, struct queue *queue)
+{
+    changes_touch(store->depot.changes, &queue->record, RECORD_QUEUE);
+}
+
+/* For a change of a subscription too. */
+static void touch_topic(struct store *store, struct topic *topic)
+{
+    changes_touch(store->depot.changes, &topic->record, RECORD_TOPIC);
+}
+
 struct store *store_new(const struct depot_limits *limits, int64_t now_ms)
 {
     struct store *store = check_alloc(calloc(1, sizeof *store));
@@ -126,6 +137,7 @@ struct queue *store_add_queue(struct store *store, struct span name,
     made->queue.created_ms = made->queue.modified_ms = store->now_ms;
     (void)key_of(name, made->key);
     HASH_ADD(hh, store->queues, key, (unsigned)name.len, made);
+    touch_queue(store, &made->queue);
     return &made->queue;
 }
 
@@ -141,10 +153,12 @@ struct topic *store_add_topic(struct store *store, struct span name,
                                  .trace = attributes->trace,
                                  .created_ms = store->now_ms,
                                  .modified_ms = store->now_ms,
+                                 .number = store->depot.next_number++,
                                  .depot = &store->depot};
     memcpy(made->topic.name, name.ptr, name.len);
     (void)key_of(name, made->key);
     HASH_ADD(hh, store->topics, key, (unsigned)name.len, made);
+    touch_topic(store, &made->topic);
     return &made->topic;
 }
 
@@ -161,6 +175,7 @@ bool store_bind_dead_letter(struct store *store, struct queue *queue, struct spa
                        queue->name, grave->name);
     }
     queue->dead_letter = grave;
+    touch_queue(store, queue);
     return true;
 }
 
@@ -201,6 +216,7 @@ bool store_subscribe(struct store *store, struct topic *topic, const struct subs
         made->pushes =
             push_line_new(&store->pushes, made, spec->exponential, topic->retention_s * 1000);
     }
+    touch_topic(store, topic);
     return true;
 }
 
@@ -218,6 +234,7 @@ void store_change_queue(struct store *store, struct queue *queue,
 {
     queue_set_attributes(queue, attributes, dead_letter, store->now_ms);
     queue->modified_ms = store->now_ms;
+    touch_queue(store, queue);
 }
 
 void store_change_topic(struct store *store, struct topic *topic,
@@ -227,6 +244,7 @@ void store_change_topic(struct store *store, struct topic *topic,
     topic->max_size_bytes = attributes->max_size_bytes;
     topic->trace = attributes->trace;
     topic->modified_ms = store->now_ms;
+    touch_topic(store, topic);
     for (struct subscription *s = topic->subscriptions; s; s = s->next) {
         if (s->pushes)
             push_line_change(s->pushes, s->exponential, topic->retention_s * 1000);
@@ -241,6 +259,7 @@ void store_change_subscription(struct store *store, struct subscription *subscri
     subscription->exponential = change->exponential;
     subscription->simplified = change->simplified;
     subscription->modified_ms = store->now_ms;
+    touch_topic(store, subscription->topic);
     if (subscription->pushes) {
         push_line_change(subscription->pushes, change->exponential,
                          subscription->topic->retention_s * 1000);
@@ -255,14 +274,14 @@ static void set_tags(char **tags, const char *text)
 
 void store_tag_queue(struct store *store, struct queue *queue, const char *tags)
 {
-    (void)store;
     set_tags(&queue->tags, tags);
+    touch_queue(store, queue);
 }
 
 void store_tag_topic(struct store *store, struct topic *topic, const char *tags)
 {
-    (void)store;
     set_tags(&topic->tags, tags);
+    touch_topic(store, topic);
 }
 
 void store_remove_queue(struct store *store, struct queue *queue)
@@ -279,6 +298,7 @@ void store_remove_queue(struct store *store, struct queue *queue)
     struct store_queue *entry = (struct store_queue *)queue;
     HASH_DEL(store->queues, entry);
     queue_fini(queue);
+    changes_gone(store->depot.changes, &queue->record, queue->number);
     free(entry);
 }
 
@@ -287,12 +307,13 @@ void store_remove_topic(struct store *store, struct topic *topic)
     struct store_topic *entry = (struct store_topic *)topic;
     HASH_DEL(store->topics, entry);
     topic_fini(topic);
+    changes_gone(store->depot.changes, &topic->record, topic->number);
     free(entry);
 }
 
 void store_unsubscribe(struct store *store, struct subscription *subscription)
 {
-    (void)store;
+    touch_topic(store, subscription->topic);
     topic_unsubscribe(subscription->topic, subscription);
 }
 
@@ -346,6 +367,11 @@ int64_t store_next_due(const struct store *store)
 struct queue *store_ready(const struct store *store)
 {
     return queue_ready(&store->depot);
+}
+
+struct depot *store_depot(struct store *store)
+{
+    return &store->depot;
 }
 
 struct push_hub *store_pushes(struct store *store)

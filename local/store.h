@@ -102,6 +102,9 @@ int64_t store_next_due(const struct store *store);
 /* A queue where a waiter can be served, or NULL. */
 struct queue *store_ready(const struct store *store);
 
+/* The messages of all queues. */
+struct depot *store_depot(struct store *store);
+
 /* The pushes of all subscriptions. */
 struct push_hub *store_pushes(struct store *store);
 

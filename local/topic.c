@@ -32,6 +32,7 @@ struct subscription *topic_subscribe(struct topic *topic, struct span name,
 {
     CHECK(name.len <= CMQ_MAX_NAME_BYTES);
     struct subscription *made = check_alloc(calloc(1, sizeof *made));
+    made->number = topic->depot->next_number++;
     made->topic = topic;
     memcpy(made->name, name.ptr, name.len);
     topic_set_filters(made, filters, filter_count);

@@ -14,6 +14,7 @@
 struct subscription {
     struct subscription *next;
     char name[CMQ_MAX_NAME_BYTES + 1];
+    uint64_t number; /* in the data file */
     struct topic *topic;
     struct queue *queue;      /* NULL: an http subscription */
     char *url;                /* NULL: a queue subscription */
@@ -38,7 +39,9 @@ struct topic {
     bool trace; /* shown, without effect */
     int64_t created_ms;
     int64_t modified_ms;
-    char *tags; /* as a queue's */
+    char *tags;      /* as a queue's */
+    uint64_t number; /* in the data file */
+    struct record record;
     struct depot *depot;
     struct subscription *subscriptions; /* in the order in which they came */
 };
