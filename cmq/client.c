@@ -163,6 +163,47 @@ struct cmq_client *cmq_client_new(struct pump *pump, const struct cmq_client_opt
     return client;
 }
 
+/* Whether both sign the same way with the same key; which it is, a signer does not tell. */
+static bool same_key(struct cmq_client *a, struct cmq_client *b)
+{
+    struct buf x = BUF_INIT(64), y = BUF_INIT(64);
+    bool same = cmq_sign(a->signer, span_of("same"), &x) &&
+                cmq_sign(b->signer, span_of("same"), &y) &&
+                cmq_signature_equal(buf_span(&x), buf_span(&y));
+    wipe(&x);
+    wipe(&y);
+    return same;
+}
+
+static bool same_account(struct cmq_client *a, struct cmq_client *b)
+{
+    const struct cmq_client_options *x = &a->options, *y = &b->options;
+    return strcmp(a->url, b->url) == 0 && x->signature == y->signature &&
+           x->timeout_ms == y->timeout_ms && strcmp(x->tls.ca, y->tls.ca) == 0 &&
+           x->tls.verify == y->tls.verify &&
+           span_eq(buf_span(&a->secret_id), buf_span(&b->secret_id)) &&
+           span_eq(buf_span(&a->token), buf_span(&b->token)) && same_key(a, b);
+}
+
+bool cmq_client_configure(struct cmq_client *client, const struct cmq_client_options *options,
+                          bool *changed, struct err *err)
+{
+    struct cmq_client *next = cmq_client_new(client->pump, options, err);
+    if (!next)
+        return false;
+    *changed = !same_account(client, next);
+    /* The old one keeps its place, its clock and its calls, and gets all the rest of the new one.
+     */
+    struct cmq_client old = *client;
+    *client = *next;
+    client->clock_ahead_s = old.clock_ahead_s;
+    client->calls = old.calls;
+    *next = old;
+    next->calls = NULL;
+    cmq_client_free(next);
+    return true;
+}
+
 void cmq_client_free(struct cmq_client *client)
 {
     if (!client)

@@ -37,6 +37,15 @@ struct cmq_client *cmq_client_new(struct pump *pump, const struct cmq_client_opt
 void cmq_client_free(struct cmq_client *client); /* with none of its calls under way */
 
 /*
+ * Goes on with these options, as cmq_client_new would begin with them; what is under way ends as it
+ * began. *changed: something is different now, a secret's value included. False and err when they
+ * cannot work: then nothing changes.
+ */
+MUST_CHECK bool cmq_client_configure(struct cmq_client *client,
+                                     const struct cmq_client_options *options, bool *changed,
+                                     struct err *err);
+
+/*
  * Reads the secrets again. Called by the client itself when the service refuses them, at most once
  * a second. False and err when one cannot be had: then the old ones stay.
  */

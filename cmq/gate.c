@@ -82,6 +82,15 @@ void gate_limit(struct gate *gate, const struct gate_options *options)
     gate->options = *options;
 }
 
+void gate_try_now(struct gate *gate)
+{
+    for (struct gate_door *door = gate->doors; door; door = door->hh.next) {
+        door->closed_until_ms = 0;
+        backoff_reset(&door->retry);
+        backoff_reset(&door->hold);
+    }
+}
+
 static struct gate_door *door_new(const struct gate *gate, struct span key)
 {
     struct gate_door *door = check_alloc(calloc(1, sizeof *door + key.len));

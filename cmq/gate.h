@@ -43,6 +43,9 @@ void gate_free(struct gate *gate);
 /* Changes the limits; for a reload. */
 void gate_limit(struct gate *gate, const struct gate_options *options);
 
+/* What the doors wait for may have been put right: each that is not open may try now. */
+void gate_try_now(struct gate *gate);
+
 /*
  * The door of this key (e.g. "queue alarms"); made when new. Held until gate_leave, and then at
  * least while something is in flight.

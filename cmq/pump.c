@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <utlist.h>
@@ -64,6 +66,29 @@ static bool run_posts(struct pump *pump)
         free(post);
     }
     return posts != NULL;
+}
+
+struct errand {
+    void (*fn)(void *ctx);
+    void *ctx;
+    sem_t done;
+};
+
+static void run_errand(void *ctx)
+{
+    struct errand *errand = ctx;
+    errand->fn(errand->ctx);
+    CHECK(sem_post(&errand->done) == 0);
+}
+
+void pump_call(struct pump *pump, void (*fn)(void *ctx), void *ctx)
+{
+    struct errand errand = {.fn = fn, .ctx = ctx};
+    CHECK(sem_init(&errand.done, 0, 0) == 0);
+    pump_post(pump, run_errand, &errand);
+    while (sem_wait(&errand.done) != 0)
+        CHECK(errno == EINTR);
+    CHECK(sem_destroy(&errand.done) == 0);
 }
 
 /* One turn; it does not wait when *stop has become true. */

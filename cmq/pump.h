@@ -42,6 +42,12 @@ void pump_free(struct pump *pump);
  */
 void pump_post(struct pump *pump, void (*fn)(void *ctx), void *ctx);
 
+/*
+ * Runs fn(ctx) on the pump's thread and waits for its end. Any thread but the pump's, while it is
+ * started and nobody stops it.
+ */
+void pump_call(struct pump *pump, void (*fn)(void *ctx), void *ctx);
+
 /* A timer: embedded in its owner, zero-initialised. */
 struct pump_timer {
     void (*fn)(void *ctx);

@@ -192,6 +192,17 @@ struct lanes *lanes_new(const struct lanes_options *options, struct pump *pump,
     return lanes;
 }
 
+void lanes_reconfigure(struct lanes *lanes, const struct lanes_options *options)
+{
+    lanes->options.connections = options->connections;
+    lanes->options.rate = options->rate;
+    gate_limit(lanes->gate, &(struct gate_options){options->connections, options->rate});
+    gate_try_now(lanes->gate);
+    for (struct outlet *o = lanes->by_key; o; o = o->hh.next)
+        outlet_wake(o);
+    lanes_run(lanes);
+}
+
 static void free_items(struct lane *lane, struct item *items)
 {
     struct item *item, *next;

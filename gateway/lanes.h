@@ -51,6 +51,13 @@ void lanes_refilled(struct lanes *lanes, uint64_t lane, struct delivery *deliver
 void lanes_appeared(struct lanes *lanes, uint64_t lane);
 
 /*
+ * Goes on with other connections and rate (max_memory_bytes stays), and tries every destination at
+ * once that was backing off or on hold: what was wrong may have been put right. On the pump's
+ * thread.
+ */
+void lanes_reconfigure(struct lanes *lanes, const struct lanes_options *options);
+
+/*
  * Whether there is nothing left that could be sent now: no lane at all, or nothing in flight and
  * every destination that has deliveries is backing off or on hold. For an orderly stop. Any thread;
  * what it tells may be a moment old.

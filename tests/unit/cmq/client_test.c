@@ -299,6 +299,54 @@ static void a_refused_key_is_read_again_but_not_for_ever(void **state)
     cmq_client_free(client);
 }
 
+/* Configures client for a path of the server; returns whether it says that something changed. */
+static bool configure(struct cmq_client *client, const char *path)
+{
+    char endpoint[100];
+    struct err err;
+    (void)snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u%s", server->port, path);
+    const struct cmq_client_options options = {.endpoint = endpoint,
+                                               .secret_id = read_id,
+                                               .secret_key = read_key,
+                                               .token = read_token,
+                                               .signature = CMQ_HMAC_SHA256,
+                                               .timeout_ms = HTTP_DEADLINE_MS,
+                                               .tls = {.ca = "", .verify = true}};
+    bool changed;
+    if (!cmq_client_configure(client, &options, &changed, &err))
+        fail_msg("%s", err.text);
+    return changed;
+}
+
+static void another_account_is_gone_on_with_and_a_change_is_seen(void **state)
+{
+    (void)state;
+    struct cmq_client *client = client_at("");
+    assert_false(configure(client, ""));
+    secret_key = "other";
+    assert_true(configure(client, ""));
+    assert_int_equal(send_one(client).verdict, CMQ_DONE);
+    assert_true(is_signed(server->host, "/v2/index.php", "other"));
+    assert_false(configure(client, ""));
+    token = "tok";
+    assert_true(configure(client, ""));
+    assert_true(configure(client, "/elsewhere"));
+    assert_int_equal(send_one(client).verdict, CMQ_DONE);
+    assert_true(is_signed(server->host, "/elsewhere", "other"));
+
+    struct err err = {""};
+    bool changed;
+    const struct cmq_client_options wrong = {.endpoint = "ftp://nowhere",
+                                             .secret_id = read_id,
+                                             .secret_key = read_key,
+                                             .timeout_ms = 1000};
+    assert_false(cmq_client_configure(client, &wrong, &changed, &err));
+    assert_non_null(strstr(err.text, "cmq.endpoint"));
+    assert_int_equal(send_one(client).verdict, CMQ_DONE);
+    assert_true(is_signed(server->host, "/elsewhere", "other"));
+    cmq_client_free(client);
+}
+
 static void a_key_that_cannot_be_read_again_is_no_end(void **state)
 {
     (void)state;
@@ -538,6 +586,7 @@ int main(void)
         TEST(what_is_no_endpoint_is_refused),
         TEST(secrets_that_cannot_be_used_are_refused),
         TEST(a_refused_key_is_read_again_but_not_for_ever),
+        TEST(another_account_is_gone_on_with_and_a_change_is_seen),
         TEST(a_key_that_cannot_be_read_again_is_no_end),
         TEST(timestamps_follow_the_services_clock_when_ours_is_off),
         TEST(a_request_that_breaks_a_limit_is_rejected_unsent),

@@ -210,6 +210,21 @@ static void a_hold_is_not_lifted_by_what_was_sent_before(void **state)
     gate_leave(gate, door);
 }
 
+static void a_closed_door_may_be_tried_at_once_when_told(void **state)
+{
+    (void)state;
+    struct gate_door *door = enter("q");
+    for (int i = 0; i < 10; i++)
+        try_one(door, CMQ_HOLD);
+    assert_true(gate_admit(gate, door, now) > 0);
+    gate_try_now(gate);
+    assert_int_equal(gate_admit(gate, door, now), 0);
+    assert_int_equal(gate_admit(gate, door, now), GATE_WHEN_DONE); /* one only */
+    assert_false(gate_result(gate, door, CMQ_HOLD, now));
+    assert_in_range(gate_admit(gate, door, now), 1, 1000); /* and the waits begin anew */
+    gate_leave(gate, door);
+}
+
 static void whatever_the_service_heard_keeps_the_door_open(void **state)
 {
     (void)state;
@@ -439,6 +454,7 @@ int main(void)
         TEST(failures_that_were_in_flight_together_count_once),
         TEST(one_failure_among_successes_opens_again_at_once),
         TEST(a_hold_is_not_lifted_by_what_was_sent_before),
+        TEST(a_closed_door_may_be_tried_at_once_when_told),
         TEST(whatever_the_service_heard_keeps_the_door_open),
         TEST(a_door_sends_no_more_than_its_rate),
         TEST(a_rate_below_one_burst_still_lets_requests_through),

@@ -101,6 +101,23 @@ static void a_post_wakes_a_waiting_pump(void **state)
     test_free(poster);
 }
 
+static void add_one(void *ctx)
+{
+    (*(int *)ctx)++;
+}
+
+static void a_call_returns_when_it_has_run(void **state)
+{
+    (void)state;
+    assert_true(pump_start(pump, NULL));
+    int calls = 0;
+    for (int i = 0; i < 100; i++) {
+        pump_call(pump, add_one, &calls);
+        assert_int_equal(calls, i + 1);
+    }
+    pump_stop(pump);
+}
+
 enum { TIMERS = 500 };
 
 struct bell {
@@ -231,6 +248,7 @@ int main(void)
         TEST(stopping_ends_everything_under_way),
         TEST(what_is_posted_too_late_is_still_run),
         TEST(posts_of_many_threads_all_run_in_order),
+        TEST(a_call_returns_when_it_has_run),
         TEST(a_post_wakes_a_waiting_pump),
         TEST(timers_fire_in_order_unless_cleared),
         TEST(a_timer_that_sets_itself_does_not_starve_the_exchanges),
