@@ -4,14 +4,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "cmq/endpoint.h"
 
-#include <curl/curl.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <utlist.h>
 
 enum {
-    MAX_SECRET_BYTES = 4096, /* a temporary key's token is the longest */
     RELOAD_PERIOD_MS = 1000,
     CLOCK_TOLERANCE_S = 30,
     REPORT_PERIOD_MS = 60000,
@@ -34,10 +32,8 @@ struct cmq_call {
 struct cmq_client {
     struct pump *pump;
     struct cmq_client_options options; /* its strings are ours */
-    char *url;
-    char *host; /* as the Host header has it */
-    char *path;
-    struct buf secret_id, token;
+    struct cmq_endpoint endpoint;
+    struct cmq_credentials credentials; /* without the key, which the signer has */
     struct cmq_signer *signer;
     struct buf form;       /* of the request just being started */
     int64_t clock_ahead_s; /* the service's clock before ours, when that matters; else 0 */
@@ -46,103 +42,25 @@ struct cmq_client {
     struct cmq_call *calls; /* under way */
 };
 
-/* Secrets never move while they are read, so wiping the buffer wipes the only copy. */
-static void secret_init(struct buf *secret)
-{
-    buf_init(secret, MAX_SECRET_BYTES);
-    CHECK(buf_reserve(secret, MAX_SECRET_BYTES));
-}
-
-static void wipe(struct buf *secret)
-{
-    if (secret->ptr)
-        OPENSSL_cleanse(secret->ptr, secret->room);
-    buf_fini(secret);
-}
-
-static bool get_secret(const struct cmq_client *client, cmq_secret_fn get, const char *name,
-                       struct buf *out, struct err *err)
-{
-    if (!get)
-        return true;
-    if (!get(client->options.secret_ctx, out, err))
-        return false;
-    if (out->overflow)
-        return err_set(err, "cmq.%s has more than the %d bytes possible", name, MAX_SECRET_BYTES);
-    for (size_t i = 0; i < out->len; i++) {
-        if (out->ptr[i] <= ' ' || out->ptr[i] > '~')
-            return err_set(err, "cmq.%s contains characters that a key cannot have", name);
-    }
-    return true;
-}
-
 bool cmq_client_reload_secrets(struct cmq_client *client, struct err *err)
 {
-    struct buf id, key, token;
-    secret_init(&id);
-    secret_init(&key);
-    secret_init(&token);
     const struct cmq_client_options *options = &client->options;
-    struct cmq_signer *signer = NULL;
-    bool ok = get_secret(client, options->secret_id, "secret_id", &id, err) &&
-              get_secret(client, options->secret_key, "secret_key", &key, err) &&
-              get_secret(client, options->token, "token", &token, err);
-    if (ok && (id.len == 0 || key.len == 0))
-        ok = err_set(err, "cmq.%s is empty", id.len ? "secret_key" : "secret_id");
-    if (ok) {
-        signer = cmq_signer_new(options->signature, buf_span(&key), err);
-        ok = signer != NULL;
+    const struct cmq_secrets secrets = {options->secret_id, options->secret_key, options->token,
+                                        options->secret_ctx};
+    struct cmq_credentials read;
+    if (!cmq_credentials_read(&read, &secrets, err))
+        return false;
+    struct cmq_signer *signer = cmq_signer_new(options->signature, buf_span(&read.secret_key), err);
+    cmq_secret_wipe(&read.secret_key); /* the signer has it */
+    if (!signer) {
+        cmq_credentials_fini(&read);
+        return false;
     }
-    if (ok) {
-        cmq_signer_free(client->signer);
-        client->signer = signer;
-        struct buf old_id = client->secret_id, old_token = client->token;
-        client->secret_id = id;
-        client->token = token;
-        id = old_id;
-        token = old_token;
-    }
-    wipe(&id);
-    wipe(&key);
-    wipe(&token);
-    return ok;
-}
-
-static char *url_part(CURLU *url, CURLUPart part)
-{
-    char *text = NULL;
-    return curl_url_get(url, part, &text, 0) == CURLUE_OK ? text : NULL;
-}
-
-/* Splits the endpoint into what is signed and what is asked for; these must agree (CMQ.md 2.2). */
-static bool parse_endpoint(struct cmq_client *client, const char *endpoint, struct err *err)
-{
-    CURLU *url = check_alloc(curl_url());
-    bool ok = endpoint && curl_url_set(url, CURLUPART_URL, endpoint, 0) == CURLUE_OK;
-    char *scheme = url_part(url, CURLUPART_SCHEME), *host = url_part(url, CURLUPART_HOST);
-    char *port = url_part(url, CURLUPART_PORT), *path = url_part(url, CURLUPART_PATH);
-    char *user = url_part(url, CURLUPART_USER), *password = url_part(url, CURLUPART_PASSWORD);
-    char *query = url_part(url, CURLUPART_QUERY), *fragment = url_part(url, CURLUPART_FRAGMENT);
-    bool https = ok && strcmp(scheme, "https") == 0;
-    ok = ok && (https || strcmp(scheme, "http") == 0) && host && !user && !password && !query &&
-         !fragment;
-    if (ok) {
-        struct buf text = BUF_INIT(4096);
-        /* A default port is not part of the Host header, whether it was written or not. */
-        bool own_port = port && strcmp(port, https ? "443" : "80") != 0;
-        bool own_path = path && strcmp(path, "/") != 0;
-        ok = buf_printf(&text, "%s%s%s", host, own_port ? ":" : "", own_port ? port : "");
-        client->host = buf_take(&text);
-        client->path = span_dup(span_of(own_path ? path : "/v2/index.php"));
-        ok = ok && buf_printf(&text, "%s://%s%s", scheme, client->host, client->path);
-        client->url = buf_take(&text);
-    }
-    char *const parts[] = {scheme, host, port, path, user, password, query, fragment};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        curl_free(parts[i]);
-    curl_url_cleanup(url);
-    return ok || err_set(err, "cmq.endpoint must be http:// or https://, a host, and if need be a "
-                              "port and a path");
+    cmq_signer_free(client->signer);
+    client->signer = signer;
+    cmq_credentials_fini(&client->credentials);
+    client->credentials = read;
+    return true;
 }
 
 struct cmq_client *cmq_client_new(struct pump *pump, const struct cmq_client_options *options,
@@ -155,7 +73,8 @@ struct cmq_client *cmq_client_new(struct pump *pump, const struct cmq_client_opt
     client->options.endpoint = NULL;
     client->options.tls.ca = span_dup(span_of(options->tls.ca));
     buf_init(&client->form, CMQ_MAX_POST_BYTES);
-    if (!parse_endpoint(client, options->endpoint, err) ||
+    if (!cmq_endpoint_parse(&client->endpoint, "cmq.endpoint", options->endpoint, "/v2/index.php",
+                            err) ||
         !cmq_client_reload_secrets(client, err)) {
         cmq_client_free(client);
         return NULL;
@@ -170,19 +89,20 @@ static bool same_key(struct cmq_client *a, struct cmq_client *b)
     bool same = cmq_sign(a->signer, span_of("same"), &x) &&
                 cmq_sign(b->signer, span_of("same"), &y) &&
                 cmq_signature_equal(buf_span(&x), buf_span(&y));
-    wipe(&x);
-    wipe(&y);
+    cmq_secret_wipe(&x);
+    cmq_secret_wipe(&y);
     return same;
 }
 
 static bool same_account(struct cmq_client *a, struct cmq_client *b)
 {
     const struct cmq_client_options *x = &a->options, *y = &b->options;
-    return strcmp(a->url, b->url) == 0 && x->signature == y->signature &&
+    return strcmp(a->endpoint.url, b->endpoint.url) == 0 && x->signature == y->signature &&
            x->timeout_ms == y->timeout_ms && strcmp(x->tls.ca, y->tls.ca) == 0 &&
            x->tls.verify == y->tls.verify &&
-           span_eq(buf_span(&a->secret_id), buf_span(&b->secret_id)) &&
-           span_eq(buf_span(&a->token), buf_span(&b->token)) && same_key(a, b);
+           span_eq(buf_span(&a->credentials.secret_id), buf_span(&b->credentials.secret_id)) &&
+           span_eq(buf_span(&a->credentials.token), buf_span(&b->credentials.token)) &&
+           same_key(a, b);
 }
 
 bool cmq_client_configure(struct cmq_client *client, const struct cmq_client_options *options,
@@ -210,12 +130,9 @@ void cmq_client_free(struct cmq_client *client)
         return;
     CHECK(!client->calls);
     cmq_signer_free(client->signer);
-    wipe(&client->secret_id);
-    wipe(&client->token);
-    wipe(&client->form);
-    free(client->url);
-    free(client->host);
-    free(client->path);
+    cmq_credentials_fini(&client->credentials);
+    cmq_secret_wipe(&client->form);
+    cmq_endpoint_fini(&client->endpoint);
     free((char *)client->options.tls.ca);
     free(client);
 }
@@ -283,7 +200,7 @@ static void describe_failure(const struct cmq_client *client, const struct pump_
                              struct cmq_reply *reply)
 {
     char text[sizeof reply->text];
-    const char *tls = strncmp(client->url, "https:", 6) == 0 ? ", cmq.tls" : "";
+    const char *tls = client->endpoint.https ? ", cmq.tls" : "";
     if (result->connected || result->cancelled)
         (void)snprintf(text, sizeof text, "%s", result->error);
     else
@@ -314,7 +231,7 @@ static void send_form(struct cmq_call *call, const struct cmq_request *request)
 {
     struct cmq_client *client = call->client;
     struct pump_request exchange = {
-        .url = client->url,
+        .url = client->endpoint.url,
         .body = buf_span(&client->form),
         .timeout_ms = client->options.timeout_ms,
         .max_reply_bytes = MAX_REPLY_BYTES,
@@ -341,12 +258,12 @@ struct cmq_call *cmq_client_call(struct cmq_client *client, const struct cmq_req
     call->ctx = ctx;
     DL_APPEND(client->calls, call);
     const struct cmq_identity identity = {
-        .secret_id = buf_span(&client->secret_id),
-        .token = buf_span(&client->token),
+        .secret_id = buf_span(&client->credentials.secret_id),
+        .token = buf_span(&client->credentials.token),
         .kind = client->options.signature,
         .signer = client->signer,
-        .host = span_of(client->host),
-        .path = span_of(client->path),
+        .host = span_of(client->endpoint.host),
+        .path = span_of(client->endpoint.path),
     };
     int64_t timestamp_s = clock_unix_ms() / 1000 + client->clock_ahead_s;
     uint64_t nonce = random_u64() >> 1; /* it fits every server's integer */

@@ -9,15 +9,13 @@
 #ifndef CMQ_CLIENT_H
 #define CMQ_CLIENT_H
 
+#include "cmq/credentials.h"
 #include "cmq/pump.h"
 #include "cmq/reply.h"
 
-/* Fills a credential; called again after each authentication failure, so a changed file is read. */
-typedef bool (*cmq_secret_fn)(void *ctx, struct buf *out, struct err *err);
-
-struct cmq_client_options { /* copied; strings may be NULL or "" for none */
-    const char *endpoint;   /* http:// or https://, host, perhaps a port and a path */
-    cmq_secret_fn secret_id;
+struct cmq_client_options {  /* copied; strings may be NULL or "" for none */
+    const char *endpoint;    /* http:// or https://, host, perhaps a port and a path */
+    cmq_secret_fn secret_id; /* these again after each refusal, so a changed file is read */
     cmq_secret_fn secret_key;
     cmq_secret_fn token; /* NULL: none */
     void *secret_ctx;    /* of all three */
