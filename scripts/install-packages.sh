@@ -3,6 +3,7 @@
 #
 # build  what compiling needs          demo  what scripts/demo.sh needs on top
 # test   what scripts/test.sh needs    check what .ci/run needs on top (clang and its tools)
+# package  what making the Debian packages needs on top of build
 # When all are there it touches nothing and needs neither root nor a network.
 set -euo pipefail
 
@@ -16,8 +17,9 @@ packages_of() {
     demo) echo mosquitto mosquitto-clients curl ;;
     test) echo mosquitto mosquitto-clients openssl ;;
     check) echo clang clang-tidy clang-format libclang-rt-14-dev llvm-14 shellcheck ;;
+    package) echo dpkg-dev ;;
     *)
-        echo "install-packages.sh: no group '$1'; there are build, demo, test, check" >&2
+        echo "install-packages.sh: no group '$1'; there are build, demo, test, check, package" >&2
         return 2
         ;;
     esac
