@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import unittest
 
-from guide import blocks_of
+from guide import Actor, blocks_of
 from harness import BIN, PATIENCE, ROOT, FlowTest
 
 CMQGW = os.path.join(BIN, "cmqgw")
 COOKBOOK = os.path.join(ROOT, "examples", "cookbook")
 PAGE = os.path.join(ROOT, "docs", "cookbook.md")
+GUIDE = os.path.join(ROOT, "docs", "guide.md")
 
 # What each recipe is about: without it, some test of the recipe fails, and it is this one.
 # File, what is taken away, what is put in its place, the test that notices.
@@ -131,6 +132,16 @@ class Cookbook(FlowTest):
                     self.assertIn(block.text, config.read(), f"{PAGE}:{block.line}")
                 shown.add(main_file(path))
         self.assertEqual(shown, set(recipes()))
+
+
+class Guide(FlowTest):
+    def test_what_the_guide_shows_happens(self):
+        blocks = list(blocks_of(GUIDE))
+        self.assertGreater(len([block for block in blocks if "run" in block.words]), 20)
+        actor = Actor(self)
+        for block in blocks:
+            actor.act(block)
+        actor.finish()
 
 
 if __name__ == "__main__":
