@@ -84,8 +84,10 @@ struct message *depot_restore(struct depot *depot, uint64_t id, uint32_t slot, s
 {
     if (slot >= MAX_RESTORED_SLOTS)
         return NULL;
-    while (depot->slot_count <= slot)
-        depot->slots[add_slot(depot)] = NULL;
+    while (depot->slot_count <= slot) {
+        uint32_t added = add_slot(depot);
+        depot->slots[added] = NULL;
+    }
     return depot->slots[slot] ? NULL : put(depot, id, slot, body);
 }
 

@@ -24,6 +24,7 @@ struct options {
     const char *listen;
     const char *secret_id; /* a secret reference is allowed; NULL: not given */
     const char *secret_key;
+    const char *data; /* NULL: nothing is saved */
     int64_t tolerance_ms;
     bool at_fallback;
     struct depot_limits limits;
@@ -39,6 +40,7 @@ static void print_help(void)
          "  -c, --config FILE        a gateway's configuration, or any file with a resources\n"
          "                           section: its queues and topics exist at start\n"
          "      --listen HOST:PORT   default 127.0.0.1:8280; port 0 lets the system choose\n"
+         "      --data FILE          keeps the state in FILE, over restarts and kill -9\n"
          "      --secret-id ID       the account; default: the file's cmq section, else\n"
          "      --secret-key KEY     one that is printed at start. @env:NAME, @file:PATH work\n"
          "      --clock-tolerance T  how far a request's Timestamp may be off, default 2h\n"
@@ -68,6 +70,7 @@ static bool read_count(const char *option, const char *value, uint64_t *out)
 
 enum {
     OPT_LISTEN = 256,
+    OPT_DATA,
     OPT_ID,
     OPT_KEY,
     OPT_TOLERANCE,
@@ -84,6 +87,7 @@ enum {
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"listen", required_argument, NULL, OPT_LISTEN},
+    {"data", required_argument, NULL, OPT_DATA},
     {"secret-id", required_argument, NULL, OPT_ID},
     {"secret-key", required_argument, NULL, OPT_KEY},
     {"clock-tolerance", required_argument, NULL, OPT_TOLERANCE},
@@ -108,6 +112,9 @@ static bool read_option(int option, const char *value, struct options *to)
     case OPT_LISTEN:
         to->listen = value;
         return true;
+    case OPT_DATA:
+        to->data = value;
+        return *value || bad_value("data", value, "a file's path");
     case OPT_ID:
         to->secret_id = value;
         return true;
@@ -227,8 +234,8 @@ static void raise_file_limit(void)
     }
 }
 
-static int serve(const struct options *options, struct store *store, struct span id,
-                 struct span key, bool is_default)
+static int serve(const struct options *options, struct store *store, struct vault *vault,
+                 struct span id, struct span key, bool is_default)
 {
     struct err err;
     const struct server_options server_options = {
@@ -238,6 +245,7 @@ static int serve(const struct options *options, struct store *store, struct span
                    .tolerance_s = options->tolerance_ms / 1000,
                    .at_fallback = options->at_fallback},
         .store = store,
+        .vault = vault,
         .push_timeout_ms = options->push_timeout_ms,
     };
     struct server *server = server_open(&server_options, &err);
@@ -252,9 +260,9 @@ static int serve(const struct options *options, struct store *store, struct span
              ", SecretKey " DEFAULT_SECRET_KEY);
     }
     (void)fflush(stdout);
-    server_run(server);
+    bool ok = server_run(server);
     server_close(server);
-    return 0;
+    return ok ? 0 : EXIT_CANNOT_RUN;
 }
 
 int main(int argc, char **argv)
@@ -270,6 +278,7 @@ int main(int argc, char **argv)
     struct config *config = NULL;
     struct buf id = BUF_INIT(SECRET_MAX_BYTES), key = BUF_INIT(SECRET_MAX_BYTES);
     struct store *store = NULL;
+    struct vault *vault = NULL;
     struct err err;
     bool is_default;
     int status = 0;
@@ -283,12 +292,19 @@ int main(int argc, char **argv)
         goto out;
     store = store_new(&options.limits, clock_unix_ms());
     store_pushes(store)->speedup = options.push_speedup;
+    if (options.data && !(vault = vault_open(options.data, store, &err))) {
+        (void)fprintf(stderr, "cmqlocal: %s\n", err.text);
+        status = EXIT_CANNOT_RUN;
+        goto out;
+    }
+    store_set_time(store, clock_unix_ms());
     if (config && !topology_load(store, &config->resources, &err)) {
         (void)fprintf(stderr, "%s\n", err.text);
         goto out;
     }
-    status = serve(&options, store, buf_span(&id), buf_span(&key), is_default);
+    status = serve(&options, store, vault, buf_span(&id), buf_span(&key), is_default);
 out:
+    vault_close(vault);
     store_free(store);
     config_free(config);
     buf_fini(&id);

@@ -9,12 +9,14 @@
 
 #include "base/err.h"
 #include "local/store.h"
+#include "local/vault.h"
 #include "local/verify.h"
 
 struct server_options {
     const char *listen; /* "127.0.0.1:8280", "[::1]:0"; copied */
     struct verify_options verify;
     struct store *store;     /* borrowed */
+    struct vault *vault;     /* borrowed; NULL: nothing is saved */
     int64_t push_timeout_ms; /* of one try, above 0 */
 };
 
@@ -26,8 +28,11 @@ struct server *server_open(const struct server_options *options, struct err *err
 /* "127.0.0.1:34567": where it listens, with the port that the system chose if it was 0. */
 const char *server_address(const struct server *server);
 
-/* Serves until SIGTERM or SIGINT. */
-void server_run(struct server *server);
+/*
+ * Serves until SIGTERM or SIGINT. With a vault no answer leaves before what it says is committed;
+ * when a commit fails it says so in the log and returns false.
+ */
+MUST_CHECK bool server_run(struct server *server);
 
 /* Closes all connections. NULL is fine. */
 void server_close(struct server *server);

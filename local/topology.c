@@ -3,11 +3,14 @@
 
 #include "base/log.h"
 
+#include <strings.h>
+
 static bool blame(const char *file, int line, const struct err *why, struct err *err)
 {
     return err_set(err, "%s:%d: error: %s", file ? file : "", line, why->text);
 }
 
+/* What an earlier run has saved is changed to what the configuration says now. */
 static bool add_queue(struct store *store, const struct resource_queue *q, struct err *err)
 {
     const struct queue_attributes attributes = {
@@ -20,7 +23,20 @@ static bool add_queue(struct store *store, const struct resource_queue *q, struc
         .max_receive = q->max_receive,
         .max_age_s = q->max_age_s,
     };
+    struct queue *queue = store_queue(store, span_of(q->name));
+    if (queue && queue->record.saved) {
+        store_change_queue(store, queue, &attributes, NULL);
+        return true;
+    }
     return store_add_queue(store, span_of(q->name), &attributes, err) != NULL;
+}
+
+/* Whether the data file's subscription has the receiver that the configuration wants. */
+static bool goes_to(const struct subscription *there, const struct resource_subscription *wanted)
+{
+    if (there->queue)
+        return wanted->queue && strcasecmp(there->queue->name, wanted->queue) == 0;
+    return wanted->url && strcmp(there->url, wanted->url) == 0;
 }
 
 static bool add_subscription(struct store *store, struct topic *topic,
@@ -40,6 +56,14 @@ static bool add_subscription(struct store *store, struct topic *topic,
         .exponential = s->exponential,
         .simplified = s->simplified,
     };
+    struct subscription *there = topic->record.saved ? topic_find(topic, spec.name) : NULL;
+    if (there && goes_to(there, s)) {
+        const struct subscription_change change = {filters, count, s->exponential, s->simplified};
+        store_change_subscription(store, there, &change);
+        return true;
+    }
+    if (there)
+        store_unsubscribe(store, there);
     if (!store_subscribe(store, topic, &spec, err))
         return false;
     if (span_starts(spec.url, "https://")) {
@@ -58,7 +82,20 @@ static bool add_topic(struct store *store, const struct resource_topic *t, struc
         .retention_s = t->retention_s,
         .max_size_bytes = t->max_size_bytes,
     };
-    struct topic *topic = store_add_topic(store, span_of(t->name), &attributes, &why);
+    struct topic *topic = store_topic(store, span_of(t->name));
+    bool from_data = topic && topic->record.saved;
+    if (from_data && topic->by_route != t->by_route) {
+        (void)err_set(&why,
+                      "topic \"%s\": the data file has it with the other kind of filter, "
+                      "which cannot change",
+                      t->name);
+        return blame(t->file, t->line, &why, err);
+    }
+    if (from_data) {
+        store_change_topic(store, topic, &attributes);
+    } else {
+        topic = store_add_topic(store, span_of(t->name), &attributes, &why);
+    }
     if (!topic)
         return blame(t->file, t->line, &why, err);
     for (size_t i = 0; i < t->subscription_count; i++) {
