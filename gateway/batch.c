@@ -33,6 +33,48 @@ static void unqueue(struct lane *lane, struct item *item)
     lane->queued_bytes -= item->delivery->body.len;
 }
 
+/* ---- counting ---- */
+
+/* The row of the rule that planned it. Neighbours are mostly of one rule. */
+static struct figures *rule_of(struct lanes *lanes, const struct delivery *d)
+{
+    if (!lanes->last_rule.figures || !span_eq_str(d->rule, lanes->last_rule.name)) {
+        free(lanes->last_rule.name);
+        lanes->last_rule.name = span_dup(d->rule);
+        lanes->last_rule.figures = figures_of_delivery(counters_book(lanes->counters), d->rule);
+    }
+    return lanes->last_rule.figures;
+}
+
+static void count_delivered(struct lanes *lanes, const struct delivery *d, int64_t now_ms)
+{
+    figures_add(rule_of(lanes, d), FIGURE_DELIVERED, 1);
+    int64_t took_ms = now_ms - d->received_ms;
+    histogram_add(counters_spread(lanes->counters, SPREAD_DELIVERY),
+                  took_ms > 0 ? (uint64_t)took_ms * 1000 : 0);
+}
+
+static void count_failed(struct lanes *lanes, const struct batch *batch,
+                         const struct cmq_reply *reply)
+{
+    bool held = reply->verdict == CMQ_HOLD;
+    struct figures *last = NULL;
+    struct buf why = BUF_INIT(1024);
+    buf_printf(&why, "%s: ", batch->lane->outlet->key);
+    health_explain(reply, &why);
+    counters_add(lanes->counters, held ? COUNTER_HELD : COUNTER_RETRIED, batch->count);
+    const struct item *item;
+    DL_FOREACH(batch->items, item)
+    {
+        struct figures *figures = rule_of(lanes, item->delivery);
+        figures_add(figures, held ? FIGURE_HELD : FIGURE_RETRIED, 1);
+        if (figures != last)
+            figures_error(figures, buf_span(&why));
+        last = figures;
+    }
+    buf_fini(&why);
+}
+
 /* ---- the ends of a delivery ---- */
 
 static void settle(struct lane *lane, struct item *item)
@@ -50,7 +92,7 @@ static void bury(struct lane *lane, struct item *item, const char *reason)
                          LOG_TEXT_FIELD("destination", d->destination)),
               "set aside as a dead letter: %s; look at it with: cmqgw dead-letters show %llu",
               reason, (unsigned long long)d->id);
-    counters_dead(lane->lanes->counters, span_of(reason));
+    counters_dead(lane->lanes->counters, rule_of(lane->lanes, d), span_of(reason));
     spool_bury(lane->lanes->spool, d->id, d->attempts, span_of(reason));
     lane_note_settled(lane, d->id);
     lane_forget(lane, item);
@@ -116,9 +158,7 @@ static void back_to_front(struct lane *lane, struct batch *batch)
 
 static void judge_failed(struct lane *lane, struct batch *batch, const struct cmq_reply *reply)
 {
-    struct counters *counters = lane->lanes->counters;
-    counters_add(counters, reply->verdict == CMQ_HOLD ? COUNTER_HELD : COUNTER_RETRIED,
-                 batch->count);
+    count_failed(lane->lanes, batch, reply);
     bool stubborn = false;
     struct item *item;
     DL_FOREACH(batch->items, item)
@@ -167,10 +207,12 @@ static void judge_rejected(struct lane *lane, struct batch *batch, const struct 
 
 static void judge_done(struct lane *lane, struct batch *batch)
 {
+    int64_t now_ms = clock_unix_ms();
     counters_add(lane->lanes->counters, COUNTER_DELIVERED, batch->count);
     while (batch->items) {
         struct item *item = batch->items;
         DL_DELETE(batch->items, item);
+        count_delivered(lane->lanes, item->delivery, now_ms);
         settle(lane, item);
     }
 }
@@ -185,6 +227,7 @@ static void judge_unrouted(struct lane *lane, struct batch *batch, const struct 
         if (item->delivery->flags & DELIVERY_ACCEPT_UNROUTED) {
             counters_add(lane->lanes->counters, COUNTER_DELIVERED, 1);
             counters_add(lane->lanes->counters, COUNTER_UNROUTED_ACCEPTED, 1);
+            count_delivered(lane->lanes, item->delivery, clock_unix_ms());
             settle(lane, item);
         } else {
             bury(lane, item, reason);
@@ -221,6 +264,8 @@ static void batch_done(void *ctx, const struct cmq_reply *reply)
     struct lanes *lanes = lane->lanes;
     struct outlet *outlet = lane->outlet;
 
+    histogram_add(counters_spread(lanes->counters, SPREAD_REQUEST),
+                  (uint64_t)(clock_mono_us() - batch->sent_us));
     bool changed = gate_result(lanes->gate, outlet->door, reply->verdict, clock_mono_ms());
     outlet_report(outlet, reply, changed);
     if (gate_door_health(outlet->door) == GATE_OPEN)
@@ -263,6 +308,8 @@ static void send_request(struct batch *batch, const struct destination *to)
         request.action = count == 1 ? CMQ_SEND_MESSAGE : CMQ_BATCH_SEND_MESSAGE;
     struct lanes *lanes = batch->lane->lanes;
     counters_add(lanes->counters, COUNTER_REQUESTS, 1);
+    histogram_add(counters_spread(lanes->counters, SPREAD_BATCH), batch->count);
+    batch->sent_us = clock_mono_us();
     (void)cmq_client_call(lanes->client, &request, batch_done, batch);
 }
 

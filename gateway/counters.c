@@ -6,6 +6,22 @@
 
 enum { COUNTERS_MAX_REASONS = 64, COUNTERS_MAX_REASON_LEN = 47 };
 
+#define MS 1000
+#define S 1000000
+static const struct histogram_scale scales[SPREAD_COUNT] = {
+    [SPREAD_BATCH] = {{1, 2, 4, 8, 12, 15, 16}, 7},
+    [SPREAD_REQUEST] = {{1 * MS, 2 * MS, 5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS, 200 * MS,
+                         500 * MS, 1 * S, 2 * S, 5 * S, 10 * S, 15 * S, 30 * S},
+                        15},
+    [SPREAD_DELIVERY] = {{2 * MS, 5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS,
+                          1 * S, 2 * S, 5 * S, 10 * S, 30 * S, 60 * S, UINT64_C(300) * S,
+                          UINT64_C(1800) * S, UINT64_C(7200) * S, UINT64_C(43200) * S},
+                         18},
+    [SPREAD_PUBLISH] = {{1 * MS, 2 * MS, 5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS, 200 * MS,
+                         500 * MS, 1 * S, 2 * S, 5 * S, 10 * S, 30 * S},
+                        14},
+};
+
 struct reason {
     char code[COUNTERS_MAX_REASON_LEN + 1];
     uint64_t count;
@@ -13,6 +29,8 @@ struct reason {
 
 struct counters {
     _Atomic uint64_t values[COUNTER_COUNT];
+    struct histogram spreads[SPREAD_COUNT];
+    struct figures_book *book;
     pthread_mutex_t mutex;
     struct reason reasons[COUNTERS_MAX_REASONS]; /* the last one also takes what finds no room */
     size_t reason_count;
@@ -22,6 +40,7 @@ static const char *const names[COUNTER_COUNT] = {
     [COUNTER_RECEIVED] = "received",
     [COUNTER_MATCHED] = "matched",
     [COUNTER_PLANNED] = "planned",
+    [COUNTER_PLANNED_BYTES] = "planned_bytes",
     [COUNTER_DELIVERED] = "delivered",
     [COUNTER_UNROUTED_ACCEPTED] = "unrouted_accepted",
     [COUNTER_REQUESTS] = "requests",
@@ -47,6 +66,9 @@ struct counters *counters_new(void)
 {
     struct counters *counters = check_alloc(calloc(1, sizeof *counters));
     CHECK(pthread_mutex_init(&counters->mutex, NULL) == 0);
+    counters->book = figures_book_new();
+    for (int i = 0; i < SPREAD_COUNT; i++)
+        counters->spreads[i].scale = &scales[i];
     return counters;
 }
 
@@ -54,6 +76,7 @@ void counters_free(struct counters *counters)
 {
     if (!counters)
         return;
+    figures_book_free(counters->book);
     pthread_mutex_destroy(&counters->mutex);
     free(counters);
 }
@@ -68,9 +91,10 @@ uint64_t counters_get(const struct counters *counters, enum counter which)
     return atomic_load_explicit(&counters->values[which], memory_order_relaxed);
 }
 
-void counters_dead(struct counters *counters, struct span reason)
+void counters_dead(struct counters *counters, struct figures *rule, struct span reason)
 {
     counters_add(counters, COUNTER_DEAD, 1);
+    figures_dead(rule, reason);
     struct span code = span_slice(reason, 0, span_find(reason, ':'));
     code = span_slice(code, 0, COUNTERS_MAX_REASON_LEN);
     pthread_mutex_lock(&counters->mutex);
@@ -86,6 +110,28 @@ void counters_dead(struct counters *counters, struct span reason)
     }
     counters->reasons[i].count++;
     pthread_mutex_unlock(&counters->mutex);
+}
+
+struct figures_book *counters_book(const struct counters *counters)
+{
+    return counters->book;
+}
+
+struct histogram *counters_spread(struct counters *counters, enum spread which)
+{
+    return &counters->spreads[which];
+}
+
+void counters_each_reason(struct counters *counters,
+                          void (*fn)(void *ctx, const char *code, uint64_t count), void *ctx)
+{
+    struct reason copy[COUNTERS_MAX_REASONS];
+    pthread_mutex_lock(&counters->mutex);
+    size_t count = counters->reason_count;
+    memcpy(copy, counters->reasons, count * sizeof *copy);
+    pthread_mutex_unlock(&counters->mutex);
+    for (size_t i = 0; i < count; i++)
+        fn(ctx, copy[i].code, copy[i].count);
 }
 
 const char *counter_name(enum counter which)

@@ -3,17 +3,21 @@
  *
  * Every message that comes in ends in exactly one of: delivered, dead-lettered, dropped with a
  * reason, or refused (left with the broker). Counting is one relaxed atomic addition; any thread.
- * Dead letters are also counted by reason code, the word before ':' in their reason.
+ * Dead letters are also counted by reason code, the word before ':' in their reason. What each rule
+ * did is counted in the book (figures.h).
  */
 #ifndef GATEWAY_COUNTERS_H
 #define GATEWAY_COUNTERS_H
 
 #include "base/buf.h"
+#include "gateway/figures.h"
+#include "gateway/histogram.h"
 
 enum counter {
     COUNTER_RECEIVED,          /* messages from MQTT */
     COUNTER_MATCHED,           /* rules that applied to them */
     COUNTER_PLANNED,           /* deliveries handed to the spool */
+    COUNTER_PLANNED_BYTES,     /* about what they take of the spool */
     COUNTER_DELIVERED,         /* deliveries that CMQ has */
     COUNTER_UNROUTED_ACCEPTED, /* of those: no subscription wanted them, and the rule accepts that
                                 */
@@ -45,8 +49,25 @@ void counters_free(struct counters *counters); /* NULL is fine */
 void counters_add(struct counters *counters, enum counter which, uint64_t n);
 uint64_t counters_get(const struct counters *counters, enum counter which);
 
-/* Counts a dead letter: COUNTER_DEAD and its reason's code. */
-void counters_dead(struct counters *counters, struct span reason);
+/* Counts a dead letter of this rule: COUNTER_DEAD, its reason's code, and the same of the rule. */
+void counters_dead(struct counters *counters, struct figures *rule, struct span reason);
+
+/* The rows of all rules; as long as the counters. */
+struct figures_book *counters_book(const struct counters *counters);
+
+enum spread {
+    SPREAD_BATCH,    /* deliveries in a request */
+    SPREAD_REQUEST,  /* microseconds from a request to its answer; long polls not counted */
+    SPREAD_DELIVERY, /* microseconds from a message's arrival until CMQ has it */
+    SPREAD_PUBLISH,  /* microseconds from handing a command to the broker until its answer */
+    SPREAD_COUNT
+};
+
+struct histogram *counters_spread(struct counters *counters, enum spread which);
+
+/* Calls fn for each reason code of dead letters, in the order they first came. */
+void counters_each_reason(struct counters *counters,
+                          void (*fn)(void *ctx, const char *code, uint64_t count), void *ctx);
 
 /* "received", "dropped_no_rule", ... */
 const char *counter_name(enum counter which);

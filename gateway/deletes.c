@@ -26,6 +26,7 @@ static void gone(struct inbound *in)
 {
     struct downlink *d = in->source->downlink;
     counters_add(d->options.counters, COUNTER_DELETED, 1);
+    figures_add(in->source->figures, FIGURE_DELETED, 1);
     spool_forget(d->options.spool, in->key);
     inbound_free(in);
 }

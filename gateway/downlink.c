@@ -32,6 +32,23 @@ static void log_trouble(struct source *source, const struct cmq_reply *reply)
               reply->text, advice[0] ? ": " : "", advice);
 }
 
+/* What the answer says of the queue as a place to read from. */
+static void tell_health(struct source *source, const struct cmq_reply *reply)
+{
+    struct health *health = source->downlink->options.health;
+    enum gate_health state = !reply                        ? GATE_OPEN
+                             : reply->verdict == CMQ_HOLD  ? GATE_HOLDING
+                             : reply->verdict == CMQ_DONE  ? GATE_OPEN
+                             : reply->verdict == CMQ_EMPTY ? GATE_OPEN
+                                                           : GATE_BACKING_OFF;
+    struct buf name = BUF_INIT(HEALTH_NAME_BYTES);
+    buf_printf(&name, "reading queue %s", source->rule->queue);
+    health_destination(health, buf_str(&name), state, reply);
+    if (reply)
+        health_answer(health, reply);
+    buf_fini(&name);
+}
+
 static void poll_pause(struct poller *poller)
 {
     poller->pausing = true;
@@ -65,6 +82,7 @@ static void poll_done(void *ctx, const struct cmq_reply *reply)
     case CMQ_DONE:
     case CMQ_EMPTY:
         backoff_reset(&poller->backoff);
+        tell_health(source, reply);
         if (source->trouble.next_ms > 0)
             log_write(LOG_INFO, "cmq.poll_resumed",
                       LOG_FIELDS(LOG_STR("queue", source->rule->queue)),
@@ -78,6 +96,8 @@ static void poll_done(void *ctx, const struct cmq_reply *reply)
     default:
         if (d->online && !d->closed) {
             log_trouble(source, reply);
+            tell_health(source, reply);
+            figures_error(source->figures, span_of(reply->text));
             poll_pause(poller);
         }
     }
@@ -127,6 +147,8 @@ static void stop_polling(struct downlink *d)
             if (poller->call)
                 cmq_client_cancel(d->options.client, poller->call);
         }
+        if (source->poller_count > 0) /* nothing is known of a queue that is not read */
+            tell_health(source, NULL);
         while (source->waiting) /* CMQ still has them, and gives them out again */
             inbound_free(source->waiting);
     }
@@ -336,6 +358,8 @@ static void source_init(struct source *source, struct downlink *d, const struct 
 {
     source->downlink = d;
     source->rule = rule;
+    source->figures =
+        figures_enter(counters_book(d->options.counters), FIGURES_REVERSE, span_of(rule->name));
     source->delete_backoff = (struct backoff){.first_ms = 100, .cap_ms = 10000};
     if (!rule->queue) {
         struct buf name = BUF_INIT(256);

@@ -26,6 +26,7 @@
 
 #include "cmq/client.h"
 #include "gateway/counters.h"
+#include "gateway/health.h"
 #include "mapping/jq.h"
 #include "mapping/rule.h"
 #include "mqtt/link.h"
@@ -40,6 +41,7 @@ struct downlink_options { /* borrowed; all must outlive it */
     struct spool *spool;
     struct mqtt_link *link;
     struct counters *counters;
+    struct health *health;
     struct jq_host *jq;
 };
 

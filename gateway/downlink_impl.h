@@ -80,6 +80,7 @@ struct source {
     struct pump_timer delete_timer;
     bool delete_pausing;
     struct log_repeat trouble;
+    struct figures *figures; /* the rule's */
 };
 
 struct poller {

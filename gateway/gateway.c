@@ -19,6 +19,7 @@ enum { GATEWAY_FIGURES_BYTES = 4096, GATEWAY_LOOK_MS = 5 };
 struct gateway {
     const struct config *config;
     struct counters *counters;
+    struct health *health;
     struct uplink *uplink;
     struct spool *spool;
     struct pump *pump;
@@ -46,6 +47,7 @@ static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_pr
 {
     static const char *const events[] = {"mqtt.connecting", "mqtt.connected", "mqtt.away"};
     struct gateway *g = ctx;
+    health_link(g->health, state, session_present, why);
     log_write(state == MQTT_LINK_CONNECTED ? LOG_INFO : LOG_WARN, events[state],
               LOG_FIELDS(LOG_NUM("session_present", session_present)), "%s", why);
     downlink_online(g->downlink, state == MQTT_LINK_CONNECTED);
@@ -53,7 +55,8 @@ static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_pr
 
 static void on_subscription_refused(void *ctx, const char *filter, const char *why)
 {
-    (void)ctx;
+    struct gateway *g = ctx;
+    health_refused(g->health, filter, why);
     log_write(LOG_ERROR, "mqtt.subscription_refused", LOG_FIELDS(LOG_STR("filter", filter)),
               "the broker refused the subscription %s: %s; messages of its rules do not come",
               filter, why);
@@ -92,6 +95,7 @@ static void on_noted(void *ctx, void *cookie, bool committed)
 static void on_spool_state(void *ctx, enum spool_state state, const char *why)
 {
     struct gateway *g = ctx;
+    health_spool(g->health, state, why);
     uplink_spool_state(g->uplink, state, why);
 }
 
@@ -195,6 +199,7 @@ static bool build_downlink(struct gateway *g, struct err *err)
                                        .spool = g->spool,
                                        .link = g->link,
                                        .counters = g->counters,
+                                       .health = g->health,
                                        .jq = g->jq};
     g->downlink = downlink_new(&options, err);
     return g->downlink != NULL;
@@ -206,13 +211,14 @@ static bool build(struct gateway *g, struct err *err)
     if (!build_jq(g, err))
         return false;
     g->counters = counters_new();
+    g->health = health_new();
     g->uplink = uplink_new(config->rules, g->counters, g->jq);
     if (!build_spool(g, err) || !subscriptions_init(&g->subscriptions, config, g->spool, err) ||
         !build_cmq(g, err) || !build_link(g, err))
         return false;
     struct lanes_options options = {.connections = config->cmq.connections,
                                     .rate = config->cmq.rate};
-    g->lanes = lanes_new(&options, g->pump, g->client, g->spool, g->counters);
+    g->lanes = lanes_new(&options, g->pump, g->client, g->spool, g->counters, g->health);
     uplink_join(g->uplink, g->spool, g->link, g->lanes);
     mqtt_link_subscribe(g->link, g->subscriptions.list, g->subscriptions.count,
                         (const char *const *)g->subscriptions.stale, g->subscriptions.stale_count);
@@ -256,6 +262,7 @@ static void teardown(struct gateway *g)
     spool_close(g->spool);
     uplink_free(g->uplink);
     counters_free(g->counters);
+    health_free(g->health);
     subscriptions_fini(&g->subscriptions);
     jq_host_free(g->jq);
     free(g->last_figures);
@@ -302,6 +309,7 @@ static void look_again(int64_t deadline_ms)
 void gateway_stop(struct gateway *g, int64_t grace_ms)
 {
     int64_t deadline_ms = clock_mono_ms() + grace_ms;
+    health_stopping(g->health);
     log_write(LOG_INFO, "gateway.stopping", LOG_FIELDS(LOG_NUM("grace_ms", grace_ms)),
               "taking nothing more; finishing what is under way");
     if (g->push)

@@ -194,9 +194,13 @@ static void park(struct inbound *in, const char *reason)
                   "a message of %s is parked in %s%s: %s", in->source->name,
                   in_queue ? "queue " : "the local store (cmqgw dead-letters list)",
                   in_queue ? rule->dead_letter : "", reason);
+    struct figures *figures = in->source->figures;
     counters_add(d->options.counters, COUNTER_PARKED, 1);
+    figures_add(figures, FIGURE_PARKED, 1);
     if (!in_queue)
-        counters_dead(d->options.counters, span_of(reason));
+        counters_dead(d->options.counters, figures, span_of(reason));
+    else
+        figures_error(figures, span_of(reason));
     note(in, &entry);
 }
 
@@ -281,6 +285,8 @@ static void refused(struct inbound *in)
     struct downlink *d = in->source->downlink;
     const struct reverse_rule *rule = in->source->rule;
     in->failures++;
+    figures_add(in->source->figures, FIGURE_REFUSED, 1);
+    figures_error(in->source->figures, span_of(in->why));
     uint64_t held_back;
     if (log_repeat_due(&d->refused_trouble, clock_mono_ms(), DOWNLINK_REPEAT_MS, &held_back))
         log_write(LOG_WARN, "mqtt.publish_refused",
@@ -297,12 +303,21 @@ static void refused(struct inbound *in)
     leave_to_cmq(in);
 }
 
+static void count_published(struct inbound *in)
+{
+    struct counters *counters = in->source->downlink->options.counters;
+    int64_t took_ms = clock_unix_ms() - in->since_ms;
+    counters_add(counters, COUNTER_PUBLISHED, 1);
+    figures_add(in->source->figures, FIGURE_PUBLISHED, 1);
+    histogram_add(counters_spread(counters, SPREAD_PUBLISH),
+                  took_ms > 0 ? (uint64_t)took_ms * 1000 : 0);
+}
+
 void inbound_published(struct inbound *in)
 {
-    struct downlink *d = in->source->downlink;
     switch (in->result) {
     case MQTT_PUBLISHED:
-        counters_add(d->options.counters, COUNTER_PUBLISHED, 1);
+        count_published(in);
         note(in, &(struct spool_entry){0});
         break;
     case MQTT_PUBLISH_REFUSED:
@@ -344,6 +359,14 @@ static void wait_for_room(struct inbound *in, struct span body, int64_t next_vis
     if (d->visibility_ms < DOWNLINK_MARGIN_MS)
         d->visibility_ms = DOWNLINK_MARGIN_MS;
     counters_add(d->options.counters, COUNTER_TAKEN, 1);
+    figures_add(in->source->figures, FIGURE_TAKEN, 1);
+    figures_message(in->source->figures, in->since_ms);
+}
+
+static void count_recognised(struct source *source)
+{
+    counters_add(source->downlink->options.counters, COUNTER_RECOGNISED, 1);
+    figures_add(source->figures, FIGURE_RECOGNISED, 1);
 }
 
 void inbound_take(struct source *source, const struct cmq_message *message)
@@ -361,7 +384,7 @@ void inbound_take(struct source *source, const struct cmq_message *message)
     case INBOUND_DELETING: /* with the newest handle, if the one under way is no good */
         break;
     case INBOUND_DONE:
-        counters_add(source->downlink->options.counters, COUNTER_RECOGNISED, 1);
+        count_recognised(source);
         set_state(in, INBOUND_DELETING);
         deletes_add(in);
         break;
@@ -381,7 +404,7 @@ void inbound_take_push(struct source *source, struct span msg_id, struct span bo
     in->pushed = done;
     in->pushed_ctx = ctx;
     if (in->state == INBOUND_DONE) {
-        counters_add(source->downlink->options.counters, COUNTER_RECOGNISED, 1);
+        count_recognised(source);
         answer_push(in, DOWNLINK_PUSH_DONE);
     } else if (in->state == INBOUND_FAILED) {
         wait_for_room(in, body, clock_unix_ms() + DOWNLINK_PUSH_MS);

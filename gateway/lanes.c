@@ -175,7 +175,8 @@ void lanes_run(struct lanes *lanes)
 /* ---- life ---- */
 
 struct lanes *lanes_new(const struct lanes_options *options, struct pump *pump,
-                        struct cmq_client *client, struct spool *spool, struct counters *counters)
+                        struct cmq_client *client, struct spool *spool, struct counters *counters,
+                        struct health *health)
 {
     struct lanes *lanes = check_alloc(calloc(1, sizeof *lanes));
     lanes->options = *options;
@@ -185,6 +186,7 @@ struct lanes *lanes_new(const struct lanes_options *options, struct pump *pump,
     lanes->client = client;
     lanes->spool = spool;
     lanes->counters = counters;
+    lanes->health = health;
     lanes->gate = gate_new(&(struct gate_options){options->connections, options->rate});
     lanes->mail_tail = &lanes->mail;
     CHECK(pthread_mutex_init(&lanes->mutex, NULL) == 0);
@@ -234,6 +236,7 @@ void lanes_free(struct lanes *lanes)
         lane_free(lane);
     }
     gate_free(lanes->gate);
+    free(lanes->last_rule.name);
     pthread_mutex_destroy(&lanes->mutex);
     free(lanes);
 }

@@ -24,6 +24,7 @@
 #include "base/delivery.h"
 #include "cmq/client.h"
 #include "gateway/counters.h"
+#include "gateway/health.h"
 #include "spool/spool.h"
 
 struct lanes;
@@ -34,9 +35,10 @@ struct lanes_options {
     size_t max_memory_bytes; /* for deliveries kept in memory; 0: 16 MiB */
 };
 
-/* Borrows pump, client, spool and counters, which must outlive it. */
+/* Borrows all but the options, which must outlive it. */
 struct lanes *lanes_new(const struct lanes_options *options, struct pump *pump,
-                        struct cmq_client *client, struct spool *spool, struct counters *counters);
+                        struct cmq_client *client, struct spool *spool, struct counters *counters,
+                        struct health *health);
 
 /* With the pump stopped. What was in flight stays in the spool. NULL is fine. */
 void lanes_free(struct lanes *lanes);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmq/gate.h"
+#include "gateway/health.h"
 #include "gateway/lanes.h"
 
 #include <pthread.h>
@@ -46,6 +47,7 @@ struct batch {
     struct lane *lane;
     struct item *items;
     size_t count;
+    int64_t sent_us; /* clock_mono_us */
 };
 
 struct lane {
@@ -105,6 +107,7 @@ struct lanes {
     struct cmq_client *client;
     struct spool *spool;
     struct counters *counters;
+    struct health *health;
     struct gate *gate;
 
     pthread_mutex_t mutex; /* guards the mailbox: mail, mail_tail, posted */
@@ -123,6 +126,10 @@ struct lanes {
     unsigned loading;
     uint32_t next_cut;
     struct log_repeat network_trouble, account_trouble;
+    struct {
+        char *name;
+        struct figures *figures;
+    } last_rule; /* of the delivery that was counted last */
 };
 
 /* lanes.c */

@@ -34,6 +34,7 @@ void outlet_leave(struct outlet *outlet)
     if (outlet->is_runnable)
         DL_DELETE2(lanes->runnable, outlet, run_prev, run_next);
     pump_timer_clear(lanes->pump, &outlet->timer);
+    health_destination(lanes->health, outlet->key, GATE_OPEN, NULL);
     HASH_DEL(lanes->by_key, outlet);
     gate_leave(lanes->gate, outlet->door);
     free(outlet->key);
@@ -105,14 +106,8 @@ static void log_trouble(struct outlet *outlet, const struct cmq_reply *reply,
     if (!log_repeat_due(repeat, clock_mono_ms(), LANES_REPEAT_MS, &held_back))
         return;
     bool hold = reply->verdict == CMQ_HOLD;
-    struct buf what = BUF_INIT(512);
-    if (reply->http_status == 0)
-        buf_add_str(&what, reply->text);
-    else if (reply->http_status != 200 || reply->code < 0)
-        buf_printf(&what, "HTTP %d: %s", reply->http_status, reply->text);
-    else
-        buf_printf(&what, "CMQ says %d %s: %s", reply->code, reply->text,
-                   cmq_advice(reply->code, reply->module));
+    struct buf what = BUF_INIT(1024);
+    health_explain(reply, &what);
     if (held_back > 0)
         buf_printf(&what, " (and %llu more like it)", (unsigned long long)held_back);
     log_write(LOG_WARN, hold ? "cmq.hold" : "cmq.retry",
@@ -127,6 +122,8 @@ static void log_trouble(struct outlet *outlet, const struct cmq_reply *reply,
 void outlet_report(struct outlet *outlet, const struct cmq_reply *reply, bool changed)
 {
     struct lanes *lanes = outlet->lanes;
+    health_destination(lanes->health, outlet->key, gate_door_health(outlet->door), reply);
+    health_answer(lanes->health, reply);
     switch (reply->verdict) {
     case CMQ_RETRY:
     case CMQ_THROTTLE:

@@ -19,12 +19,14 @@ enum {
     UPLINK_REPEAT_MS = 60 * 1000,
     UPLINK_MAX_KEPT = 4 << 20, /* bytes of a payload in a dead letter; CMQ takes 1 MiB at most */
     UPLINK_CUT_TO = 64 << 10,  /* what is kept of a larger one, for whoever looks at it */
+    UPLINK_ROW_BYTES = 60,     /* of a delivery in the spool, beside its body and destination */
 };
 
 struct uplink {
     const struct ruleset *rules;
     struct counters *counters;
-    struct jq_worker *jq; /* Paho's thread; NULL: no rule has a program */
+    struct figures **figures; /* by place in rules->forward; NULL until a message matches */
+    struct jq_worker *jq;     /* Paho's thread; NULL: no rule has a program */
     struct spool *spool;
     struct mqtt_link *link;
     struct lanes *lanes;
@@ -47,7 +49,17 @@ struct gathering {
     struct spool_entry entry;
     struct delivery **delivery_tail;
     struct dead_letter **dead_tail;
+    uint64_t bytes; /* that the deliveries will take of the spool */
 };
+
+static struct figures *figures_of(struct uplink *uplink, const struct forward_rule *rule)
+{
+    struct figures **place = &uplink->figures[rule - uplink->rules->forward];
+    if (!*place)
+        *place =
+            figures_enter(counters_book(uplink->counters), FIGURES_FORWARD, span_of(rule->name));
+    return *place;
+}
 
 static uint64_t next_id(void *ctx)
 {
@@ -58,9 +70,14 @@ static uint64_t next_id(void *ctx)
 static void take_delivery(void *ctx, const struct forward_rule *rule, size_t target,
                           struct delivery *delivery)
 {
-    (void)rule;
-    (void)target;
     struct gathering *g = ctx;
+    struct figures *figures = figures_of(g->uplink, rule);
+    if (target == 0) {
+        figures_add(figures, FIGURE_MATCHED, 1);
+        figures_message(figures, delivery->received_ms);
+    }
+    figures_add(figures, FIGURE_PLANNED, 1);
+    g->bytes += delivery->body.len + delivery->destination.len + UPLINK_ROW_BYTES;
     *g->delivery_tail = delivery;
     g->delivery_tail = &delivery->next;
 }
@@ -91,7 +108,10 @@ static void take_dead(void *ctx, const struct forward_rule *rule, struct dead_le
     letter = cut_giant(letter);
     *g->dead_tail = letter;
     g->dead_tail = &letter->next;
-    counters_dead(g->uplink->counters, letter->reason);
+    struct figures *figures = figures_of(g->uplink, rule);
+    figures_add(figures, FIGURE_MATCHED, 1);
+    figures_message(figures, letter->received_ms);
+    counters_dead(g->uplink->counters, figures, letter->reason);
     uint64_t held_back;
     if (!log_repeat_due(&g->uplink->dead_repeat, clock_mono_ms(), 1000, &held_back))
         return;
@@ -140,6 +160,7 @@ static void plan(struct gathering *g, const struct mqtt_message *message)
     struct plan_result result = plan_message(uplink->rules, message, NULL, uplink->jq, &sink);
     counters_add(uplink->counters, COUNTER_MATCHED, result.matched);
     counters_add(uplink->counters, COUNTER_PLANNED, result.deliveries);
+    counters_add(uplink->counters, COUNTER_PLANNED_BYTES, g->bytes);
     if (result.matched == 0)
         drop(uplink, message,
              result.retained_skipped > 0 ? COUNTER_DROPPED_RETAINED : COUNTER_DROPPED_NO_RULE);
@@ -243,6 +264,7 @@ struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters
     struct uplink *uplink = check_alloc(calloc(1, sizeof *uplink));
     uplink->rules = rules;
     uplink->counters = counters;
+    uplink->figures = check_alloc(calloc(rules->forward_count + 1, sizeof *uplink->figures));
     uplink->jq = jq ? jq_worker_new(jq) : NULL;
     pthread_condattr_t monotonic;
     CHECK(pthread_condattr_init(&monotonic) == 0);
@@ -260,6 +282,7 @@ void uplink_free(struct uplink *uplink)
     pthread_cond_destroy(&uplink->moved);
     pthread_mutex_destroy(&uplink->mutex);
     jq_worker_free(uplink->jq);
+    free(uplink->figures);
     free(uplink);
 }
 

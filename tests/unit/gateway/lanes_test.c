@@ -327,6 +327,7 @@ static bool answer_step(unsigned failures_percent)
 /* ---- the world ---- */
 
 static struct counters *counters;
+static struct health *health;
 
 static void begin(uint64_t seed, size_t max_memory)
 {
@@ -339,13 +340,15 @@ static void begin(uint64_t seed, size_t max_memory)
     counters = counters_new();
     struct lanes_options options = {
         .connections = 8, .rate = 1000000, .max_memory_bytes = max_memory};
-    lanes = lanes_new(&options, NULL, NULL, NULL, counters);
+    health = health_new();
+    lanes = lanes_new(&options, NULL, NULL, NULL, counters, health);
 }
 
 static void end(void)
 {
     lanes_free(lanes);
     counters_free(counters);
+    health_free(health);
 }
 
 static bool step(unsigned failures_percent)
