@@ -17,7 +17,7 @@ packages_of() {
     demo) echo mosquitto mosquitto-clients curl ;;
     test) echo mosquitto mosquitto-clients openssl ;;
     check) echo clang clang-tidy clang-format libclang-rt-14-dev llvm-14 shellcheck ;;
-    package) echo dpkg-dev ;;
+    package) echo dpkg-dev file ;;
     *)
         echo "install-packages.sh: no group '$1'; there are build, demo, test, check, package" >&2
         return 2
