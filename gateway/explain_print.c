@@ -18,7 +18,7 @@ void explain_print_reason(FILE *out, const char *rule, const char *reason)
         indent = 4;
         fprintf(out, "\n%*s", indent, "");
     }
-    print_wrapped(out, span_of(reason), SIZE_MAX, EXPLAIN_COLUMNS - indent, indent);
+    print_sentence(out, span_of(reason), EXPLAIN_COLUMNS - indent, indent);
     fputc('\n', out);
 }
 

@@ -51,22 +51,65 @@ void print_text(FILE *out, struct span s)
     }
 }
 
-void print_wrapped(FILE *out, struct span s, size_t most, int columns, int indent)
+/* A text in lines: where the present one has got to. */
+struct lines {
+    FILE *out;
+    int columns, indent, column;
+};
+
+static void break_line(struct lines *lines)
+{
+    fprintf(lines->out, "\n%*s", lines->indent, "");
+    lines->column = 0;
+}
+
+/* Prints the first `most` bytes of s, breaking lines anywhere. Returns how many they were. */
+static size_t print_broken(struct lines *lines, struct span s, size_t most)
 {
     char c[PRINTED_MAX];
-    int column = 0;
     size_t at = 0;
     while (at < s.len && at < most) {
         int width = next_char(s, &at, c);
-        if (column + width > columns) {
-            fprintf(out, "\n%*s", indent, "");
-            column = 0;
-        }
-        fputs(c, out);
-        column += width;
+        if (lines->column + width > lines->columns)
+            break_line(lines);
+        fputs(c, lines->out);
+        lines->column += width;
     }
-    if (at < s.len)
-        fprintf(out, "\n%*s... %zu more bytes", indent, "", s.len - at);
+    return at;
+}
+
+void print_wrapped(FILE *out, struct span s, size_t most, int columns, int indent)
+{
+    struct lines lines = {out, columns, indent, 0};
+    size_t printed = print_broken(&lines, s, most);
+    if (printed < s.len)
+        fprintf(out, "\n%*s... %zu more bytes", indent, "", s.len - printed);
+}
+
+static int columns_of(struct span s)
+{
+    char c[PRINTED_MAX];
+    int columns = 0;
+    for (size_t at = 0; at < s.len;)
+        columns += next_char(s, &at, c);
+    return columns;
+}
+
+void print_sentence(FILE *out, struct span s, int columns, int indent)
+{
+    struct lines lines = {out, columns, indent, 0};
+    while (s.len > 0) {
+        size_t n = span_find(s, ' ');
+        struct span word = span_slice(s, 0, n);
+        if (lines.column > 0 && lines.column + 1 + columns_of(word) > columns) {
+            break_line(&lines);
+        } else if (lines.column > 0) {
+            fputc(' ', out);
+            lines.column++;
+        }
+        print_broken(&lines, word, word.len);
+        s = span_slice(s, n + 1, s.len);
+    }
 }
 
 int print_cut(FILE *out, struct span s, int columns)

@@ -23,6 +23,12 @@ void print_text(FILE *out, struct span s);
 void print_wrapped(FILE *out, struct span s, size_t most, int columns, int indent);
 
 /*
+ * The same for words: lines break between them, and within a word only when it is longer than a
+ * line.
+ */
+void print_sentence(FILE *out, struct span s, int columns, int indent);
+
+/*
  * Prints s in at most `columns` characters; what had to be cut ends in "..". Returns how many
  * characters it took.
  */

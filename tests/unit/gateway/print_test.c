@@ -76,6 +76,27 @@ static void a_long_text_is_wrapped_and_what_is_left_out_is_counted(void **state)
     free(text);
 }
 
+static void a_sentence_is_wrapped_between_words(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {
+        {"to be or not", "to be\n  or\n  not"},
+        {"to bee or", "to\n  bee\n  or"},
+        {"not tobeornot", "not\n  tobeo\n  rnot"}, /* a word longer than a line */
+        {"a  b", "a  b"},
+        {"a b\tcd", "a\n  b\\tcd"}, /* an escape counts as it is shown */
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text;
+        PRINTED(text, print_sentence(out, span_of(rows[i].text), 5, 2));
+        assert_string_equal(text, rows[i].shown);
+        free(text);
+    }
+}
+
 static void a_cut_text_says_that_it_was_cut(void **state)
 {
     static const struct {
@@ -138,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_could_command_a_terminal_is_escaped),
         cmocka_unit_test(a_long_text_is_wrapped_and_what_is_left_out_is_counted),
+        cmocka_unit_test(a_sentence_is_wrapped_between_words),
         cmocka_unit_test(a_cut_text_says_that_it_was_cut),
         cmocka_unit_test(captures_are_shown_by_name_or_by_number),
         cmocka_unit_test(a_body_is_shown_as_text_only_when_it_is_text),
