@@ -43,16 +43,23 @@ static bool is_named(const struct explain_reach *reach, char **names, size_t cou
            has(names, count, reach->subscription);
 }
 
-/* Whether each place is named, and each name is a place's. */
-static bool same_reaches(const struct explain_delivery *d, const struct config_test_expect *x)
+static size_t reach_count(const struct outcome *outcome)
 {
-    for (size_t i = 0; i < d->reach_count; i++) {
+    return outcome->nowhere ? 0 : outcome->delivery->reach_count;
+}
+
+/* Whether each place is named, and each name is a place's. */
+static bool same_reaches(const struct outcome *outcome, const struct config_test_expect *x)
+{
+    const struct explain_delivery *d = outcome->delivery;
+    size_t count = reach_count(outcome);
+    for (size_t i = 0; i < count; i++) {
         if (!is_named(&d->reaches[i], x->reaches, x->reach_count))
             return false;
     }
     for (size_t i = 0; i < x->reach_count; i++) {
         bool found = false;
-        for (size_t k = 0; k < d->reach_count && !found; k++)
+        for (size_t k = 0; k < count && !found; k++)
             found = is_named(&d->reaches[k], &x->reaches[i], 1);
         if (!found)
             return false;
@@ -76,7 +83,7 @@ struct outcome_fit outcome_compare(const struct outcome *outcome,
     ask_text(&fit, x->route, to->route);
     ask(&fit, x->has_tags, d && same_tags(to, x));
     ask(&fit, x->body, d && span_eq_str(d->delivery->body, x->body));
-    ask(&fit, x->has_reaches, d && same_reaches(d, x));
+    ask(&fit, x->has_reaches, d && same_reaches(outcome, x));
     ask(&fit, x->payload, m && span_eq_str(m->payload, x->payload));
     ask(&fit, x->qos >= 0, m && m->qos == x->qos);
     ask(&fit, x->retain >= 0, m && m->retain == (x->retain > 0));
@@ -128,17 +135,20 @@ static void add_strings(struct buf *out, const char *key, char **list, size_t co
     free(spans);
 }
 
-static void add_reaches(struct buf *out, const struct explain_delivery *d)
+static void add_reaches(struct buf *out, const struct outcome *outcome)
 {
-    struct span *names = check_alloc(calloc(d->reach_count + 1, sizeof *names));
-    for (size_t i = 0; i < d->reach_count; i++)
+    const struct explain_delivery *d = outcome->delivery;
+    size_t count = reach_count(outcome);
+    struct span *names = check_alloc(calloc(count + 1, sizeof *names));
+    for (size_t i = 0; i < count; i++)
         names[i] = d->reaches[i].queue.len ? d->reaches[i].queue : d->reaches[i].subscription;
-    add_list(out, "reaches", names, d->reach_count);
+    add_list(out, "reaches", names, count);
     free(names);
 }
 
-static void add_delivery(struct buf *out, const struct explain_delivery *d)
+static void add_delivery(struct buf *out, const struct outcome *outcome)
 {
+    const struct explain_delivery *d = outcome->delivery;
     const struct destination *to = &d->to;
     add_text(out, to->is_topic ? "topic" : "queue", to->name);
     if (to->has_route)
@@ -146,7 +156,7 @@ static void add_delivery(struct buf *out, const struct explain_delivery *d)
     if (to->tag_count > 0)
         add_list(out, "tags", to->tags, to->tag_count);
     add_text(out, "body", d->delivery->body);
-    add_reaches(out, d);
+    add_reaches(out, outcome);
 }
 
 static void add_message(struct buf *out, const struct mqtt_message *m)
@@ -166,7 +176,7 @@ char *outcome_json(const struct outcome *outcome)
     if (outcome->error)
         add_text(&out, "error", span_of(outcome->error));
     if (outcome->delivery)
-        add_delivery(&out, outcome->delivery);
+        add_delivery(&out, outcome);
     if (outcome->message)
         add_message(&out, outcome->message);
     buf_add_char(&out, '}');

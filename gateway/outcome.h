@@ -13,7 +13,8 @@ struct outcome {
     const char *rule;
     const char *error;                       /* why the rule failed; then nothing else is set */
     const struct explain_delivery *delivery; /* of a message from MQTT */
-    const struct mqtt_message *message;      /* of one from CMQ */
+    bool nowhere; /* it names a queue that is not among the declared resources: it reaches nobody */
+    const struct mqtt_message *message; /* of one from CMQ */
 };
 
 /* How many settings of the expectation were asked, and how many of them hold. */

@@ -26,13 +26,16 @@ static void add_outcome(struct findings *f, struct outcome outcome)
     f->outcomes[f->outcome_count++] = outcome;
 }
 
-static void find_forward(struct findings *f)
+static void find_forward(struct findings *f, bool resources_declared)
 {
     for (size_t i = 0; i < f->forward->match_count; i++) {
         const struct explain_match *match = &f->forward->matches[i];
         const char *rule = match->rule->name;
-        for (size_t k = 0; k < match->delivery_count; k++)
-            add_outcome(f, (struct outcome){.rule = rule, .delivery = &match->deliveries[k]});
+        for (size_t k = 0; k < match->delivery_count; k++) {
+            const struct explain_delivery *d = &match->deliveries[k];
+            bool nowhere = resources_declared && !d->declared;
+            add_outcome(f, (struct outcome){.rule = rule, .delivery = d, .nowhere = nowhere});
+        }
         if (match->error)
             add_outcome(f, (struct outcome){.rule = rule, .error = match->error});
     }
@@ -112,10 +115,12 @@ static void add_unmet(struct trial *trial, struct findings *f, size_t x)
 {
     const struct config_test_expect *expect = &f->test->expect[x];
     const char *why = expect->rule ? why_not(f, expect->rule) : NULL;
+    size_t i = nearest(f, x);
+    if (i != NOBODY && f->outcomes[i].nowhere && expect->has_reaches)
+        why = "its queue or topic is not declared in resources";
     struct trial_difference difference = {.expect = expect,
                                           .expected = outcome_expected_json(expect),
                                           .why = why ? span_dup(span_of(why)) : NULL};
-    size_t i = nearest(f, x);
     if (i != NOBODY) {
         f->held_by[i] = x;
         difference.actual = outcome_json(&f->outcomes[i]);
@@ -162,7 +167,7 @@ struct trial *trial_new(const struct config *config, const struct config_test *t
         message.qos = test->qos;
         message.retain = test->retain;
         f.forward = explanation_new(config, &message, jq);
-        find_forward(&f);
+        find_forward(&f, config->resources.declared);
     }
     compare(trial, &f);
     free(f.outcomes);

@@ -18,7 +18,7 @@ struct trial_difference {
     const struct config_test_expect *expect; /* NULL: it was not expected */
     char *expected;                          /* NULL with it */
     char *actual;                            /* NULL: nothing came */
-    char *why; /* why the expected rule did not apply; NULL: not known */
+    char *why; /* why the expected rule did not apply or reaches nobody; NULL: not known */
 };
 
 struct trial {

@@ -29,6 +29,7 @@ KEYS = (
      "a boiler's alarm reaches the boiler team, whatever its level"),
     ("alarms-by-severity.cfg", ' tags = [ "high", "critical" ];', "", "a low alarm wakes nobody"),
     ("sharding.cfg", "{device|shard:4}", "{product|shard:4}", "d2 has another"),
+    ("sharding.cfg", '{ name = "readings-3"; }', '{ name = "other"; }', "d2 has another"),
     ("quarantine.cfg", "final = true;", "", "the bad device's readings go to quarantine only"),
     ("quarantine.cfg", '"fleet/p1/d13/#"', '"fleet/p1/#"', "the bad device's neighbour is not"),
     ("binary-telemetry.cfg", 'body = "base64"', 'body = "raw"',

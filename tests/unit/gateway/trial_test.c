@@ -15,7 +15,8 @@ static const char rules[] =
     "  { name = \"two\"; from = \"a/#\"; to = { topic = \"t\"; tags = [ \"x\", \"y\" ]; }; },\n"
     "  { name = \"hot\"; from = \"b\"; when = \".t > 80\"; body = \"jq:.t\"; to = { queue = "
     "\"q1\"; "
-    "}; }\n"
+    "}; },\n"
+    "  { name = \"stray\"; from = \"s\"; to = { queue = \"q-{json:/n}\"; }; }\n"
     ");\n"
     "reverse = (\n"
     "  { name = \"down\"; from = { queue = \"d\"; }; to = \"c/{json:/i}\"; payload = \"jq:.p\"; "
@@ -140,6 +141,19 @@ static void tags_and_reaches_are_complete_lists(void **state)
     }
 }
 
+static void a_queue_that_resources_do_not_declare_is_not_reached(void **state)
+{
+    (void)state;
+#define S "publish = { topic = \"s\"; payload = \"{\\\"n\\\":3}\"; }; "
+    check(S "expect = ( { queue = \"q-3\"; reaches = [ ]; } );", "");
+    check(
+        S "expect = ( { rule = \"stray\"; reaches = [ \"q-3\" ]; } );",
+        "{\"rule\": \"stray\", \"reaches\": [\"q-3\"]} / {\"rule\": \"stray\", \"queue\": \"q-3\", "
+        "\"body\": \"{\\\"n\\\":3}\", \"reaches\": []} because its queue or topic is not declared "
+        "in "
+        "resources\n");
+}
+
 static void a_rule_that_fails_meets_nothing(void **state)
 {
     (void)state;
@@ -188,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_broad_expectation_leaves_the_narrow_one_its_delivery),
         cmocka_unit_test(what_is_left_over_fails_on_either_side),
         cmocka_unit_test(tags_and_reaches_are_complete_lists),
+        cmocka_unit_test(a_queue_that_resources_do_not_declare_is_not_reached),
         cmocka_unit_test(a_rule_that_fails_meets_nothing),
         cmocka_unit_test(a_rule_that_does_not_apply_says_why),
         cmocka_unit_test(what_would_be_published_is_compared_member_by_member),
