@@ -89,9 +89,13 @@ static void make_list(struct subscriptions *subs, const struct config *config, s
         char *filter = as_sent(known, s->filter);
         if (!find(known, filter))
             add(known, filter, s->id);
-        find(known, filter)->current = true;
-        subs->list[subs->count++] = (struct mqtt_subscription){
-            .filter = filter, .qos = s->qos, .id = s->id, .retained_copies = s->retained};
+        struct known_filter *k = find(known, filter);
+        k->id = s->id; /* it may be a new one; nobody looks for the old one any more */
+        k->current = true;
+        subs->list[subs->count++] = (struct mqtt_subscription){.filter = filter,
+                                                               .qos = s->qos,
+                                                               .id = config->mqtt.v5 ? s->id : 0,
+                                                               .retained_copies = s->retained};
     }
 }
 

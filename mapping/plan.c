@@ -20,6 +20,12 @@ enum {
 struct planning {
     const struct ruleset *set;
     const struct mqtt_message *message;
+    struct {
+        uint32_t id;
+        const struct rule_subscription *subscription;
+    } ways[MQTT_MAX_SUBSCRIPTION_IDS]; /* by which the copy at hand came, of those that are known */
+    size_t way_count;                  /* 0: it is for every rule */
+    uint32_t oldest;                   /* the lowest id of ways */
     struct jq_worker *jq;
     const struct plan_sink *sink;
     struct plan_result result;
@@ -36,18 +42,59 @@ static void skip(const struct planning *p, const struct forward_rule *rule, cons
         p->sink->skipped(p->sink->ctx, rule, reason);
 }
 
-/* Whether a copy of the message that this rule's filter asked for is the one at hand. */
-static bool listens(const struct planning *p, const struct rule_from *from)
+static void find_ways(struct planning *p)
 {
     const struct mqtt_message *m = p->message;
-    bool any_known = false;
     for (size_t i = 0; i < m->subscription_id_count; i++) {
-        const struct rule_subscription *s = ruleset_subscription(p->set, m->subscription_ids[i]);
-        if (s == &p->set->subscriptions[from->subscription])
-            return true;
-        any_known = any_known || s;
+        uint32_t id = m->subscription_ids[i];
+        const struct rule_subscription *s = ruleset_subscription(p->set, id);
+        if (!s || p->way_count == MQTT_MAX_SUBSCRIPTION_IDS)
+            continue;
+        p->oldest = p->way_count == 0 || id < p->oldest ? id : p->oldest;
+        p->ways[p->way_count].id = id;
+        p->ways[p->way_count++].subscription = s;
     }
-    return !any_known;
+}
+
+static const struct rule_subscription *subscription_of(const struct planning *p,
+                                                       const struct rule_from *from)
+{
+    return &p->set->subscriptions[from->subscription];
+}
+
+/* Whether a filter matches, of a rule of which one does. */
+static bool matches(const struct planning *p, const struct forward_rule *rule, size_t from)
+{
+    return rule->from_count == 1 ||
+           topic_match(span_of(rule->from[from].filter->plain), p->message->topic, NULL);
+}
+
+/* The lowest identifier by which the copy at hand came for this rule; 0: it is for others. */
+static uint32_t way_to(const struct planning *p, const struct forward_rule *rule)
+{
+    uint32_t lowest = 0;
+    for (size_t i = 0; i < rule->from_count; i++) {
+        for (size_t k = 0; k < p->way_count; k++) {
+            uint32_t id = p->ways[k].id;
+            if (p->ways[k].subscription == subscription_of(p, &rule->from[i]) &&
+                (lowest == 0 || id < lowest) && matches(p, rule, i))
+                lowest = id;
+        }
+    }
+    return lowest;
+}
+
+/*
+ * Whether the rule has a subscription that is older than the one with this identifier: then what
+ * that one brings, the older one brings too.
+ */
+static bool has_older(const struct planning *p, const struct forward_rule *rule, uint32_t id)
+{
+    for (size_t i = 0; i < rule->from_count; i++) {
+        if (subscription_of(p, &rule->from[i])->id < id && matches(p, rule, i))
+            return true;
+    }
+    return false;
 }
 
 /* Renders a template to the text buffer; *at is where it begins there. */
@@ -214,15 +261,29 @@ static enum condition judge(struct planning *p, const struct forward_rule *rule,
     return CONDITION_FAILED;
 }
 
+/*
+ * Leaves a rule to another copy of the message. Returns whether the rule has matched that one and
+ * is final: that holds the rules below for every copy, if it is certain that the other one comes.
+ */
+static bool leave_to_other_copy(struct planning *p, const struct forward_rule *rule)
+{
+    const char *why;
+    struct err err;
+    p->result.elsewhere++;
+    skip(p, rule, "this copy of the message came for another subscription");
+    return rule->final && has_older(p, rule, p->oldest) &&
+           !(rule->skip_retained && p->message->retain) &&
+           judge(p, rule, &why, &err) == CONDITION_TRUE;
+}
+
 /* Plans a rule of which `from` is the first filter that matches. Returns whether it matched. */
 static bool plan_rule(struct planning *p, const struct forward_rule *rule, size_t from)
 {
     const struct filter *filter = rule->from[from].filter;
     struct topic_captures captures;
-    if (!listens(p, &rule->from[from])) {
-        skip(p, rule, "this copy of the message came for another subscription");
-        return false;
-    }
+    uint32_t way = way_to(p, rule);
+    if (p->way_count > 0 && (way == 0 || has_older(p, rule, way)))
+        return leave_to_other_copy(p, rule);
     if (rule->skip_retained && p->message->retain) {
         p->result.retained_skipped++;
         skip(p, rule, "it skips retained copies (retained = \"skip\")");
@@ -329,6 +390,7 @@ struct plan_result plan_message(const struct ruleset *set, const struct mqtt_mes
         .destination = BUF_INIT(PLAN_MAX_DESTINATION),
         .condition = BUF_INIT(JQ_MAX_OUTPUT_BYTES),
     };
+    find_ways(&p);
     if (only) {
         plan_one(&p, only);
     } else {

@@ -5,11 +5,14 @@
  * or none: when one of them, or the body, cannot be made, the rule gives one dead letter with the
  * original message and no delivery. Other rules are not touched by that.
  *
- * The broker may send a copy of a message for each subscription it matches. A copy that names its
- * subscriptions is planned only for rules listening through them; one that names none, or only
- * unknown ones (queued for an earlier configuration), is planned for every rule. Where several of a
- * rule's filters match, the first one counts, so that a rule plans a message once however many
- * copies of it come.
+ * The broker may send a copy of a message for each subscription it matches, and say by identifier
+ * which it is. Identifiers grow with the age of subscriptions (rule.h), and what one brings, every
+ * older one that matches brings too. So a rule with several filters that match plans only the copy
+ * of its oldest one (what wildcards stood for is the first filter's), and a final rule that has the
+ * message by an older subscription holds the rules below for a copy that is not its own. Where that
+ * is not certain, because messages were queued for earlier rules, a message may be planned once too
+ * often, and is never lost. A copy that names no subscription, or only unknown ones, is planned for
+ * every rule.
  *
  * The reason of a dead letter begins with one of these codes; a sentence follows.
  *
@@ -66,6 +69,7 @@ struct plan_result {
     size_t deliveries;
     size_t dead;
     size_t retained_skipped; /* rules that would have matched but skip retained copies */
+    size_t elsewhere;        /* rules that match the topic, and that another copy is for */
 };
 
 /*

@@ -115,40 +115,82 @@ void ruleset_seal(struct ruleset *set)
     matcher_seal(set->matcher);
 }
 
+struct numbering {
+    bool (*used)(void *ctx, uint32_t id);
+    void *ctx;
+    uint32_t last; /* no identifier of the set is above */
+};
+
+static uint32_t new_id(struct numbering *n)
+{
+    do {
+        n->last++;
+        CHECK(n->last <= MQTT_MAX_SUBSCRIPTION_ID);
+    } while (n->used(n->ctx, n->last));
+    return n->last;
+}
+
+/* Sees to it that subscriptions below a final rule are younger than its own, but for its own. */
+static void renew_below_finals(struct ruleset *set, struct numbering *n)
+{
+    bool *of_final = check_alloc(calloc(set->subscription_count + 1, sizeof *of_final));
+    uint32_t youngest = 0; /* of final rules so far */
+    for (size_t i = 0; i < set->forward_count; i++) {
+        const struct forward_rule *rule = &set->forward[i];
+        for (size_t k = 0; k < rule->from_count; k++) {
+            struct rule_subscription *s = &set->subscriptions[rule->from[k].subscription];
+            if (s->id >= youngest || of_final[rule->from[k].subscription])
+                continue;
+            if (s->earlier_id == 0)
+                s->earlier_id = s->id;
+            s->id = new_id(n);
+        }
+        for (size_t k = 0; k < rule->from_count && rule->final; k++) {
+            uint32_t id = set->subscriptions[rule->from[k].subscription].id;
+            youngest = id > youngest ? id : youngest;
+            of_final[rule->from[k].subscription] = true;
+        }
+    }
+    free(of_final);
+}
+
 static int id_order(const void *a, const void *b)
 {
-    const struct rule_subscription *const *x = a, *const *y = b;
-    return ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+    const struct rule_id *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
 }
 
 void ruleset_number(struct ruleset *set, uint32_t (*known)(void *ctx, const char *filter),
                     bool (*used)(void *ctx, uint32_t id), void *ctx)
 {
-    set->by_id =
-        check_alloc(calloc(set->subscription_count + 1, sizeof(struct rule_subscription *)));
-    uint32_t next = 1;
+    struct numbering n = {used, ctx, 0};
     for (size_t i = 0; i < set->subscription_count; i++) {
         struct rule_subscription *s = &set->subscriptions[i];
         s->id = known(ctx, s->filter);
-        if (s->id == 0) {
-            while (used(ctx, next))
-                next++;
-            s->id = next++;
-        }
-        CHECK(s->id <= MQTT_MAX_SUBSCRIPTION_ID);
-        set->by_id[i] = s;
+        n.last = s->id > n.last ? s->id : n.last;
     }
-    qsort(set->by_id, set->subscription_count, sizeof(struct rule_subscription *), id_order);
+    for (size_t i = 0; i < set->subscription_count; i++) {
+        if (set->subscriptions[i].id == 0)
+            set->subscriptions[i].id = new_id(&n);
+    }
+    renew_below_finals(set, &n);
+    set->ids = check_alloc(calloc(2 * set->subscription_count + 1, sizeof *set->ids));
+    for (size_t i = 0; i < set->subscription_count; i++) {
+        const struct rule_subscription *s = &set->subscriptions[i];
+        set->ids[set->id_count++] = (struct rule_id){s->id, s};
+        if (s->earlier_id > 0)
+            set->ids[set->id_count++] = (struct rule_id){s->earlier_id, s};
+    }
+    qsort(set->ids, set->id_count, sizeof *set->ids, id_order);
 }
 
 const struct rule_subscription *ruleset_subscription(const struct ruleset *set, uint32_t id)
 {
-    if (!set->by_id)
+    const struct rule_id sought = {.id = id}, *found;
+    if (set->id_count == 0)
         return NULL;
-    struct rule_subscription sought = {.id = id}, *key = &sought, **found;
-    found = bsearch(&key, set->by_id, set->subscription_count, sizeof(struct rule_subscription *),
-                    id_order);
-    return found ? *found : NULL;
+    found = bsearch(&sought, set->ids, set->id_count, sizeof *set->ids, id_order);
+    return found ? found->subscription : NULL;
 }
 
 static void forward_fini(struct forward_rule *rule)
@@ -196,7 +238,7 @@ void ruleset_free(struct ruleset *set)
     free(set->reverse);
     free(set->programs);
     free(set->subscriptions);
-    free(set->by_id);
+    free(set->ids);
     free(set->files);
     matcher_free(set->matcher);
     free(set);

@@ -85,6 +85,13 @@ struct rule_subscription {
                       copies if this one does: not needed where the broker knows no subscription
                       identifiers */
     uint32_t id;   /* set by ruleset_number; 0 before */
+    uint32_t earlier_id; /* what it was until now, if that has changed; else 0 */
+};
+
+/* An identifier that a copy of a message may carry. */
+struct rule_id {
+    uint32_t id;
+    const struct rule_subscription *subscription;
 };
 
 struct matcher;
@@ -99,7 +106,8 @@ struct ruleset {
     size_t program_count;
     struct rule_subscription *subscriptions; /* distinct plain filters, in order of appearance */
     size_t subscription_count;
-    struct rule_subscription **by_id; /* the same in order of id; ruleset_number's, else NULL */
+    struct rule_id *ids; /* of all, earlier ones too, in order; ruleset_number's, else NULL */
+    size_t id_count;
     struct matcher *matcher;
     char **files; /* names that rules point to */
     size_t file_count;
@@ -114,13 +122,16 @@ const struct jq_program *ruleset_program(struct ruleset *set, struct span text, 
 /* Builds subscriptions and matcher from the rules. Once, after the rules are complete. */
 void ruleset_seal(struct ruleset *set);
 
-/* The subscription with this id, or NULL; NULL also before ruleset_number. */
+/* The subscription that has or had this id, or NULL; NULL also before ruleset_number. */
 const struct rule_subscription *ruleset_subscription(const struct ruleset *set, uint32_t id);
 
 /*
  * Gives each subscription its identifier: the one that known() says its filter had before (0:
- * none), otherwise a free one. used(id) tells whether an id belongs to some other filter of an
- * earlier run. Once, before the set is shared.
+ * none), otherwise a new one above all of those. used(id) tells whether an id belongs to some other
+ * filter of an earlier run. Subscriptions made in the order of their identifiers have them in order
+ * of age. One that has a lower identifier than a final rule above it, and so cannot tell whether
+ * that rule has the message too, gets a new one, and is to be made again. Once, before the set is
+ * shared.
  */
 void ruleset_number(struct ruleset *set, uint32_t (*known)(void *ctx, const char *filter),
                     bool (*used)(void *ctx, uint32_t id), void *ctx);

@@ -57,6 +57,11 @@ static struct sub *sub_add(struct subs *subs, const char *filter)
     return sub;
 }
 
+static int by_id(const struct sub *a, const struct sub *b)
+{
+    return (a->id > b->id) - (a->id < b->id);
+}
+
 void subs_set(struct subs *subs, const struct mqtt_subscription *list, size_t count,
               const char *const *stale, size_t stale_count)
 {
@@ -85,6 +90,7 @@ void subs_set(struct subs *subs, const struct mqtt_subscription *list, size_t co
     for (struct sub *sub = subs->by_filter; sub; sub = sub->hh.next)
         if (sub->was_wanted && !sub->wanted && sub->state != SUB_HELD)
             sub->state = SUB_NEEDED;
+    HASH_SORT(subs->by_filter, by_id);
 }
 
 void subs_connected(struct subs *subs, enum subs_memory memory)

@@ -36,7 +36,10 @@ struct subs_request {
 void subs_init(struct subs *subs);
 void subs_fini(struct subs *subs);
 
-/* The set is now these; stale ones and those of the set before that are not in it must go. */
+/*
+ * The set is now these; stale ones and those of the set before that are not in it must go. They are
+ * asked for in the order of their identifiers, so that a lower one is an older subscription.
+ */
 void subs_set(struct subs *subs, const struct mqtt_subscription *list, size_t count,
               const char *const *stale, size_t stale_count);
 

@@ -336,6 +336,21 @@ static bool nothing_used(void *ctx, uint32_t id)
     return false;
 }
 
+/* What comes of a copy of "y" to a/x with these identifiers. */
+static void expect_of_copy(const struct ruleset *set, const uint32_t *ids, size_t count,
+                           bool retain, const char *log)
+{
+    struct record r;
+    struct plan_sink sink = sink_of(&r);
+    struct mqtt_message m = message("a/x", "y");
+    m.retain = retain;
+    m.subscription_ids = ids;
+    m.subscription_id_count = count;
+    plan_message(set, &m, NULL, NULL, &sink);
+    assert_string_equal(buf_str(&r.log), log);
+    record_fini(&r);
+}
+
 static void a_copy_is_planned_for_the_rules_that_asked_for_it(void **state)
 {
     (void)state;
@@ -350,27 +365,97 @@ static void a_copy_is_planned_for_the_rules_that_asked_for_it(void **state)
         const char *log;
     } rows[] = {
         {{0}, 0, "one.0 #1 [queue q] y\ntwo.0 #2 [queue q] y\nthree.0 #3 [queue q] y\n"},
-        {{1}, 1, "one.0 #1 [queue q] y\n"}, /* rule two has it by a/+, its first */
-        {{2}, 1, "two.0 #1 [queue q] y\n"},
+        {{1}, 1, "one.0 #1 [queue q] y\ntwo.0 #2 [queue q] y\n"},
+        {{2}, 1, ""}, /* rule two has it by a/#, which is older */
         {{4}, 1, "three.0 #1 [queue q] y\n"},
-        {{4, 1}, 2, "one.0 #1 [queue q] y\nthree.0 #2 [queue q] y\n"},
+        {{4, 1}, 2, "one.0 #1 [queue q] y\ntwo.0 #2 [queue q] y\nthree.0 #3 [queue q] y\n"},
         {{9}, 1, "one.0 #1 [queue q] y\ntwo.0 #2 [queue q] y\nthree.0 #3 [queue q] y\n"},
         {{9, 8}, 2, "one.0 #1 [queue q] y\ntwo.0 #2 [queue q] y\nthree.0 #3 [queue q] y\n"},
-        {{9, 2}, 2, "two.0 #1 [queue q] y\n"},
+        {{9, 1}, 2, "one.0 #1 [queue q] y\ntwo.0 #2 [queue q] y\n"},
         {{3}, 1, ""}, /* known, but of a filter that does not match */
     };
     struct ruleset *set = build_ruleset(specs, ROWS(specs));
     ruleset_number(set, first_free, nothing_used, NULL);
-    for (size_t i = 0; i < ROWS(rows); i++) {
-        struct record r;
-        struct plan_sink sink = sink_of(&r);
-        struct mqtt_message m = message("a/x", "y");
-        m.subscription_ids = rows[i].ids;
-        m.subscription_id_count = rows[i].count;
-        plan_message(set, &m, NULL, NULL, &sink);
-        assert_string_equal(buf_str(&r.log), rows[i].log);
-        record_fini(&r);
-    }
+    for (size_t i = 0; i < ROWS(rows); i++)
+        expect_of_copy(set, rows[i].ids, rows[i].count, false, rows[i].log);
+    ruleset_free(set);
+}
+
+static void a_final_rule_holds_the_rules_below_for_copies_that_are_not_its_own(void **state)
+{
+    (void)state;
+    static const struct rule_spec specs[] = {
+        {.name = "above", .from = {"a/#"}, .to = {{.queue = "q"}}},                /* id 1 */
+        {.name = "final", .from = {"a/+"}, .to = {{.queue = "q"}}, .final = true}, /* 2 */
+        {.name = "below", .from = {"+/x"}, .to = {{.queue = "q"}}},                /* 3 */
+    };
+    static const struct {
+        uint32_t ids[3];
+        size_t count;
+        const char *log;
+    } rows[] = {
+        {{1}, 1, "above.0 #1 [queue q] y\n"},
+        {{2}, 1, "final.0 #1 [queue q] y\n"},
+        {{3}, 1, ""},
+        {{3, 2}, 2, "final.0 #1 [queue q] y\n"},
+        {{3, 1, 2}, 3, "above.0 #1 [queue q] y\nfinal.0 #2 [queue q] y\n"},
+        {{0}, 0, "above.0 #1 [queue q] y\nfinal.0 #2 [queue q] y\n"},
+    };
+    struct ruleset *set = build_ruleset(specs, ROWS(specs));
+    ruleset_number(set, first_free, nothing_used, NULL);
+    for (size_t i = 0; i < ROWS(rows); i++)
+        expect_of_copy(set, rows[i].ids, rows[i].count, false, rows[i].log);
+
+    /* One that skips retained copies does not match them, so it does not hold them either. */
+    set->forward[1].skip_retained = true;
+    static const uint32_t below = 3;
+    expect_of_copy(set, &below, 1, true, "below.0 #1 [queue q] y\n");
+    expect_of_copy(set, &below, 1, false, "");
+    ruleset_free(set);
+}
+
+/* What the broker queued before there was the final rule: "+/x" was 1 then. */
+static uint32_t below_was_first(void *ctx, const char *filter)
+{
+    (void)ctx;
+    return strcmp(filter, "+/x") == 0 ? 1 : 0;
+}
+
+static void a_new_final_rule_does_not_take_what_was_queued_before_it(void **state)
+{
+    (void)state;
+    static const struct rule_spec specs[] = {
+        {.name = "final", .from = {"a/+"}, .to = {{.queue = "q"}}, .final = true}, /* id 2 */
+        {.name = "below", .from = {"+/x"}, .to = {{.queue = "q"}}}, /* 3, and 1 before */
+    };
+    static const uint32_t ids[] = {1, 2, 3};
+    static const char *const logs[] = {"below.0 #1 [queue q] y\n", "final.0 #1 [queue q] y\n", ""};
+    struct ruleset *set = build_ruleset(specs, ROWS(specs));
+    ruleset_number(set, below_was_first, nothing_used, NULL);
+    for (size_t i = 0; i < ROWS(ids); i++)
+        expect_of_copy(set, &ids[i], 1, false, logs[i]);
+    ruleset_free(set);
+}
+
+/* "a/#" was the rule's only filter, and 1. */
+static uint32_t wide_was_first(void *ctx, const char *filter)
+{
+    (void)ctx;
+    return strcmp(filter, "a/#") == 0 ? 1 : 0;
+}
+
+static void a_rule_that_gets_another_filter_keeps_what_was_queued_before(void **state)
+{
+    (void)state;
+    static const struct rule_spec specs[] = {
+        {.name = "two", .from = {"a/+", "a/#"}, .to = {{.queue = "q"}}}, /* 2, 1 */
+    };
+    static const uint32_t ids[] = {1, 2};
+    static const char *const logs[] = {"two.0 #1 [queue q] y\n", ""};
+    struct ruleset *set = build_ruleset(specs, ROWS(specs));
+    ruleset_number(set, wide_was_first, nothing_used, NULL);
+    for (size_t i = 0; i < ROWS(ids); i++)
+        expect_of_copy(set, &ids[i], 1, false, logs[i]);
     ruleset_free(set);
 }
 
@@ -475,6 +560,9 @@ int main(void)
         cmocka_unit_test(the_first_matching_filter_of_a_rule_gives_the_captures),
         cmocka_unit_test(replace_reject_gives_a_dead_letter),
         cmocka_unit_test(a_copy_is_planned_for_the_rules_that_asked_for_it),
+        cmocka_unit_test(a_final_rule_holds_the_rules_below_for_copies_that_are_not_its_own),
+        cmocka_unit_test(a_new_final_rule_does_not_take_what_was_queued_before_it),
+        cmocka_unit_test(a_rule_that_gets_another_filter_keeps_what_was_queued_before),
         cmocka_unit_test(every_rule_is_accounted_for_when_asked),
         cmocka_unit_test(one_rule_can_be_planned_alone),
         cmocka_unit_test(any_number_of_rules_may_match),

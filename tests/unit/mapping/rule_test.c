@@ -84,6 +84,13 @@ static bool used(void *ctx, uint32_t id)
     return id == 1 || id == 2 || id == 7;
 }
 
+static bool nothing_used(void *ctx, uint32_t id)
+{
+    (void)ctx;
+    (void)id;
+    return false;
+}
+
 static void identifiers_stay_and_new_ones_are_free(void **state)
 {
     (void)state;
@@ -94,15 +101,48 @@ static void identifiers_stay_and_new_ones_are_free(void **state)
     assert_null(ruleset_subscription(set, 3)); /* not numbered yet */
     int asked = 0;
     ruleset_number(set, known, used, &asked);
-    static const uint32_t ids[] = {3, 7, 4, 5};
+    static const uint32_t ids[] = {8, 7, 9, 10};
     assert_int_equal(asked, 4);
     for (size_t i = 0; i < ROWS(ids); i++) {
         assert_int_equal(set->subscriptions[i].id, ids[i]);
         assert_ptr_equal(ruleset_subscription(set, ids[i]), &set->subscriptions[i]);
     }
     assert_null(ruleset_subscription(set, 1));
-    assert_null(ruleset_subscription(set, 6));
+    assert_null(ruleset_subscription(set, 11));
     assert_null(ruleset_subscription(set, 0));
+    ruleset_free(set);
+}
+
+/* An earlier run without the final rule. */
+static uint32_t known_but_final(void *ctx, const char *filter)
+{
+    (void)ctx;
+    static const char *const earlier[] = {"a", "b", "c"};
+    for (uint32_t i = 0; i < ROWS(earlier); i++) {
+        if (strcmp(filter, earlier[i]) == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+static void subscriptions_below_a_new_final_rule_get_new_identifiers(void **state)
+{
+    (void)state;
+    static const struct rule_spec specs[] = {
+        {.name = "above", .from = {"a"}},
+        {.name = "final", .from = {"f", "b"}, .final = true},
+        {.name = "below", .from = {"b", "c"}}, /* "b" is the final rule's too */
+    };
+    static const uint32_t ids[] = {1, 4, 2, 5}, earlier[] = {0, 0, 0, 3};
+    struct ruleset *set = build_ruleset(specs, ROWS(specs));
+    ruleset_number(set, known_but_final, nothing_used, NULL);
+    assert_int_equal(set->subscription_count, ROWS(ids));
+    for (size_t i = 0; i < ROWS(ids); i++) {
+        assert_int_equal(set->subscriptions[i].id, ids[i]);
+        assert_int_equal(set->subscriptions[i].earlier_id, earlier[i]);
+        assert_ptr_equal(ruleset_subscription(set, ids[i]), &set->subscriptions[i]);
+    }
+    assert_ptr_equal(ruleset_subscription(set, 3), &set->subscriptions[3]);
     ruleset_free(set);
 }
 
@@ -144,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_subscription_is_covered_only_by_one_that_asks_for_as_much),
         cmocka_unit_test(of_filters_that_cover_each_other_one_stays),
         cmocka_unit_test(identifiers_stay_and_new_ones_are_free),
+        cmocka_unit_test(subscriptions_below_a_new_final_rule_get_new_identifiers),
         cmocka_unit_test(a_set_without_rules_is_a_set),
         cmocka_unit_test(reverse_rules_and_files_are_freed_with_the_set),
     };

@@ -56,6 +56,29 @@ static void the_same_set_again_asks_for_nothing(void **state)
     subs_fini(&subs);
 }
 
+static void subscriptions_are_asked_for_in_the_order_of_their_identifiers(void **state)
+{
+    (void)state;
+    struct subs subs;
+    subs_init(&subs);
+    const struct mqtt_subscription first[] = {{.filter = "c", .id = 3}, {.filter = "a", .id = 1}};
+    subs_set(&subs, first, 2, NULL, 0);
+    agree(&subs, "a", false);
+    agree(&subs, "c", false);
+    const struct mqtt_subscription second[] = {
+        {.filter = "a", .id = 6}, {.filter = "b", .id = 5}, {.filter = "c", .id = 4}};
+    subs_set(&subs, second, 3, NULL, 0);
+    agree(&subs, "c", false);
+    agree(&subs, "b", false);
+    agree(&subs, "a", false);
+    subs_connected(&subs, SUBS_LOST);
+    agree(&subs, "c", false);
+    agree(&subs, "b", false);
+    agree(&subs, "a", false);
+    expect_nothing(&subs);
+    subs_fini(&subs);
+}
+
 static void a_changed_subscription_is_asked_for_again(void **state)
 {
     (void)state;
@@ -218,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_set_again_asks_for_nothing),
+        cmocka_unit_test(subscriptions_are_asked_for_in_the_order_of_their_identifiers),
         cmocka_unit_test(a_changed_subscription_is_asked_for_again),
         cmocka_unit_test(an_answer_to_an_earlier_question_changes_nothing),
         cmocka_unit_test(what_was_given_up_and_is_wanted_again_is_asked_for_again),
