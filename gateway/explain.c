@@ -3,7 +3,14 @@
 
 #include "cmq/key.h"
 
+#include <strings.h>
+
 enum { STORE_MAX = 4096 }; /* the decoded names, route and tags of a destination: CMQ.md 4 */
+
+bool explain_same_name(struct span a, struct span b)
+{
+    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
 
 /* Room for one more in an array of count. */
 static void *grow(void *array, size_t count, size_t size)
@@ -50,11 +57,11 @@ static void follow(struct explain_delivery *d, const struct resources *resources
     if (!d->to.is_topic) {
         add_reach(d, (struct explain_reach){.queue = d->to.name});
         for (size_t i = 0; i < resources->queue_count; i++)
-            d->declared |= span_eq_str(d->to.name, resources->queues[i].name);
+            d->declared |= explain_same_name(d->to.name, span_of(resources->queues[i].name));
         return;
     }
     for (size_t i = 0; i < resources->topic_count; i++) {
-        if (!span_eq_str(d->to.name, resources->topics[i].name))
+        if (!explain_same_name(d->to.name, span_of(resources->topics[i].name)))
             continue;
         d->declared = true;
         follow_topic(d, &resources->topics[i]);
@@ -126,7 +133,15 @@ struct explanation *explanation_new(const struct config *config, const struct mq
                                    .dead = on_dead,
                                    .matched = on_matched,
                                    .skipped = on_skipped};
-    plan_message(config->rules, message, NULL, jq, &sink);
+    const struct ruleset *rules = config->rules;
+    if (!envelope_came_through(message, span_of(rules->gateway))) {
+        plan_message(rules, message, NULL, jq, &sink);
+        return e;
+    }
+    for (size_t i = 0; i < rules->forward_count; i++)
+        on_skipped(e, &rules->forward[i],
+                   "the message came through this gateway (" ENVELOPE_VIA
+                   ") and is dropped as a loop");
     return e;
 }
 
@@ -162,6 +177,6 @@ static struct span url_path(struct span url)
 bool explain_takes(const struct reverse_rule *rule, const struct explain_reach *reach)
 {
     if (rule->queue)
-        return span_eq_str(reach->queue, rule->queue);
+        return explain_same_name(reach->queue, span_of(rule->queue));
     return reach->url.len && span_eq_str(url_path(reach->url), rule->push_path);
 }

@@ -61,6 +61,9 @@ struct explanation *explanation_new(const struct config *config, const struct mq
                                     struct jq_worker *jq);
 void explanation_free(struct explanation *explanation); /* NULL is fine */
 
+/* Whether two names are of one queue or topic: case does not count (CMQ.md 4). */
+bool explain_same_name(struct span a, struct span b);
+
 /* Whether a reverse rule takes what arrives there: it polls the queue, or the url is its push. */
 bool explain_takes(const struct reverse_rule *rule, const struct explain_reach *reach);
 

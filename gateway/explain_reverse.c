@@ -19,6 +19,7 @@ static void find_forward(struct explain_taking *taking, const struct config *con
 {
     struct mqtt_message m = taking->draft.message;
     m.retain = false; /* what a subscriber gets as it is published is no retained copy */
+    m.user_count = 0; /* which rules would match, were it not known as a loop */
     struct explanation *there = explanation_new(config, &m, jq);
     taking->forward = check_alloc(calloc(there->match_count + 1, sizeof(const void *)));
     for (size_t i = 0; i < there->match_count; i++)
@@ -45,7 +46,7 @@ static void add_taking(struct reverse_explanation *e, const struct reverse_rule 
 
 static bool reads(const struct reverse_rule *rule, struct span queue)
 {
-    return rule->queue && span_eq_str(queue, rule->queue);
+    return rule->queue && explain_same_name(queue, span_of(rule->queue));
 }
 
 struct reverse_explanation *reverse_explanation_new(const struct config *config, struct span queue,

@@ -123,18 +123,6 @@ static void take_dead(void *ctx, const struct forward_rule *rule, struct dead_le
               rule->name, SPAN_ARG(letter->reason));
 }
 
-/* Whether the message came through this gateway before (RULES 5). */
-static bool is_loop(const struct uplink *uplink, const struct mqtt_message *message)
-{
-    struct span id = span_of(uplink->rules->gateway);
-    for (size_t i = 0; i < message->user_count; i++) {
-        if (span_eq_str(message->user[i].key, ENVELOPE_VIA) &&
-            envelope_via_names(message->user[i].value, id))
-            return true;
-    }
-    return false;
-}
-
 static void drop(struct uplink *uplink, const struct mqtt_message *message, enum counter reason)
 {
     counters_add(uplink->counters, reason, 1);
@@ -151,7 +139,7 @@ static void drop(struct uplink *uplink, const struct mqtt_message *message, enum
 static void plan(struct gathering *g, const struct mqtt_message *message)
 {
     struct uplink *uplink = g->uplink;
-    if (is_loop(uplink, message)) {
+    if (envelope_came_through(message, span_of(uplink->rules->gateway))) {
         drop(uplink, message, COUNTER_DROPPED_LOOP);
         return;
     }
@@ -161,7 +149,7 @@ static void plan(struct gathering *g, const struct mqtt_message *message)
     counters_add(uplink->counters, COUNTER_MATCHED, result.matched);
     counters_add(uplink->counters, COUNTER_PLANNED, result.deliveries);
     counters_add(uplink->counters, COUNTER_PLANNED_BYTES, g->bytes);
-    if (result.matched == 0)
+    if (result.matched == 0 && result.elsewhere == 0)
         drop(uplink, message,
              result.retained_skipped > 0 ? COUNTER_DROPPED_RETAINED : COUNTER_DROPPED_NO_RULE);
 }

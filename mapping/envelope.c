@@ -277,3 +277,13 @@ bool envelope_via_names(struct span via, struct span gateway)
     }
     return false;
 }
+
+bool envelope_came_through(const struct mqtt_message *message, struct span gateway)
+{
+    for (size_t i = 0; i < message->user_count; i++) {
+        if (span_eq_str(message->user[i].key, ENVELOPE_VIA) &&
+            envelope_via_names(message->user[i].value, gateway))
+            return true;
+    }
+    return false;
+}

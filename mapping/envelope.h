@@ -60,4 +60,7 @@ bool envelope_type_is_json(struct span content_type);
 #define ENVELOPE_VIA "cmqgwvia"
 bool envelope_via_names(struct span via, struct span gateway);
 
+/* Whether the message's user properties name this gateway as one that it came through (RULES 5). */
+bool envelope_came_through(const struct mqtt_message *message, struct span gateway);
+
 #endif

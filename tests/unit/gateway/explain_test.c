@@ -188,6 +188,48 @@ static void a_rule_that_does_not_match_is_skipped_with_its_reason(void **state)
     config_free(config);
 }
 
+static void names_of_queues_and_topics_are_found_whatever_their_case(void **state)
+{
+    (void)state;
+    struct config *config = load(
+        "forward = ( { name = \"one\"; from = \"a\"; to = ( { queue = \"Hot-Store\"; }, { topic = "
+        "\"FLEET\"; } ); } );\n"
+        "reverse = ( { name = \"back\"; from = { queue = \"HOT-store\"; }; to = \"b\"; } );\n"
+        "resources = { queues = ( { name = \"hot-store\"; } ); topics = ( { name = \"fleet\"; "
+        "subscriptions = ( { name = \"s\"; queue = \"hot-STORE\"; } ); } ); };\n");
+    struct mqtt_message m = message("a", "x");
+    struct explanation *e = explanation_new(config, &m, NULL);
+    assert_int_equal(e->matches[0].delivery_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct explain_delivery *d = &e->matches[0].deliveries[i];
+        assert_true(d->declared);
+        assert_int_equal(d->reach_count, 1);
+        assert_true(explain_takes(&config->rules->reverse[0], &d->reaches[0]));
+    }
+    explanation_free(e);
+    config_free(config);
+}
+
+static void a_message_that_came_through_this_gateway_is_dropped(void **state)
+{
+    (void)state;
+    struct config *config = load(fleet);
+    struct mqtt_message m = message("fleet/p1/d7/telemetry/temp", "x");
+    struct mqtt_user_property user = {span_of("cmqgwvia"), span_of("edge-2,edge-1")};
+    m.user = &user;
+    m.user_count = 1;
+    struct explanation *e = explanation_new(config, &m, NULL);
+    assert_int_equal(e->match_count, 0);
+    assert_int_equal(e->skipped_count, 2);
+    assert_non_null(strstr(e->skipped[0].reason, "came through this gateway"));
+    explanation_free(e);
+    user.value = span_of("edge-2,edge-10");
+    e = explanation_new(config, &m, NULL);
+    assert_int_equal(e->match_count, 1);
+    explanation_free(e);
+    config_free(config);
+}
+
 static void a_message_that_cannot_be_mapped_is_an_error_of_its_match(void **state)
 {
     (void)state;
@@ -335,6 +377,8 @@ int main(void)
         cmocka_unit_test(a_delivery_to_a_queue_reaches_that_queue),
         cmocka_unit_test(without_resources_a_topic_reaches_nobody_known),
         cmocka_unit_test(a_rule_that_does_not_match_is_skipped_with_its_reason),
+        cmocka_unit_test(names_of_queues_and_topics_are_found_whatever_their_case),
+        cmocka_unit_test(a_message_that_came_through_this_gateway_is_dropped),
         cmocka_unit_test(a_message_that_cannot_be_mapped_is_an_error_of_its_match),
         cmocka_unit_test(a_reverse_rule_takes_its_queue_or_its_push_path),
         cmocka_unit_test(machines_get_the_object_that_the_rules_promise),
