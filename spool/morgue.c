@@ -54,7 +54,15 @@ bool morgue_each(struct morgue *morgue, const char *rule, bool with_body,
                  bool (*fn)(void *ctx, const struct dead_letter *letter), void *ctx,
                  struct err *err)
 {
-    struct rows_letters query = {.rule = rule,
+    return morgue_each_after(morgue, 0, rule, with_body, fn, ctx, err);
+}
+
+bool morgue_each_after(struct morgue *morgue, uint64_t after_id, const char *rule, bool with_body,
+                       bool (*fn)(void *ctx, const struct dead_letter *letter), void *ctx,
+                       struct err *err)
+{
+    struct rows_letters query = {.after_id = after_id,
+                                 .rule = rule,
                                  .with_body = with_body,
                                  .max_count = LIST_MAX_COUNT,
                                  .max_bytes = LIST_MAX_BYTES};
@@ -237,7 +245,8 @@ bool morgue_stat(struct morgue *morgue, struct spool_stat *out, struct err *err)
         return store_fault(store, err);
     out->deliveries = (uint64_t)deliveries;
     out->dead_letters = (uint64_t)letters;
-    if (out->used_bytes > space_high_water(out->max_bytes))
+    out->capacity_bytes = space_high_water(out->max_bytes);
+    if (out->used_bytes > out->capacity_bytes)
         out->state = SPOOL_FULL;
     return true;
 }

@@ -29,6 +29,12 @@ MUST_CHECK bool morgue_each(struct morgue *morgue, const char *rule, bool with_b
                             bool (*fn)(void *ctx, const struct dead_letter *letter), void *ctx,
                             struct err *err);
 
+/* The same, of those with an id above after_id: to go on where an earlier call ended. */
+MUST_CHECK bool morgue_each_after(struct morgue *morgue, uint64_t after_id, const char *rule,
+                                  bool with_body,
+                                  bool (*fn)(void *ctx, const struct dead_letter *letter),
+                                  void *ctx, struct err *err);
+
 /* Finds one; gives it. NULL with err->text empty when there is none with this id. */
 struct dead_letter *morgue_find(struct morgue *morgue, uint64_t id, struct err *err);
 

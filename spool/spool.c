@@ -38,6 +38,7 @@ static bool load(struct spool *spool, uint64_t max_bytes)
     atomic_store(&spool->next_id, next_id);
     spool->id_limit = next_id;
     spool->stat.max_bytes = max_bytes;
+    spool->stat.capacity_bytes = space_high_water(max_bytes);
     spool->stat.deliveries = (uint64_t)deliveries;
     spool->stat.dead_letters = (uint64_t)letters;
     if (spool->stat.used_bytes > space_high_water(max_bytes))

@@ -90,11 +90,12 @@ struct spool_stat {
     uint64_t dead_letters;
     uint64_t used_bytes; /* of the database's pages */
     uint64_t max_bytes;
-    int64_t oldest_ms; /* Unix time of arrival of the oldest delivery; 0: none */
-    uint64_t groups;   /* committed since opening */
-    uint64_t appended; /* deliveries committed since opening */
-    uint64_t settled;  /* since opening */
-    uint64_t buried;   /* dead letters made since opening */
+    uint64_t capacity_bytes; /* used bytes at which the spool is full */
+    int64_t oldest_ms;       /* Unix time of arrival of the oldest delivery; 0: none */
+    uint64_t groups;         /* committed since opening */
+    uint64_t appended;       /* deliveries committed since opening */
+    uint64_t settled;        /* since opening */
+    uint64_t buried;         /* dead letters made since opening */
     enum spool_state state;
 };
 

@@ -103,6 +103,7 @@ static void count_of(const struct fixture *f, struct morgue *morgue, uint64_t de
     assert_int_equal(stat.deliveries, deliveries);
     assert_int_equal(stat.dead_letters, letters);
     assert_int_equal(stat.max_bytes, f->options.max_bytes);
+    assert_in_range(stat.capacity_bytes, stat.max_bytes / 2, stat.max_bytes - 1);
     assert_in_range(stat.used_bytes, 4096, 1 << 20);
     assert_int_equal(stat.state, SPOOL_ACCEPTING);
     assert_int_equal(stat.oldest_ms > 0, deliveries > 0);
@@ -398,6 +399,13 @@ static void letters_are_listed_in_order(void **state)
     struct seen of_rule = {.max = 300};
     ASSERT_OK(morgue_each(morgue, "telemetry", false, on_letter, &of_rule, &err));
     assert_int_equal(of_rule.count, 2);
+    struct seen rest = {.max = 300};
+    ASSERT_OK(morgue_each_after(morgue, 1, NULL, false, on_letter, &rest, &err));
+    assert_int_equal(rest.count, 2);
+    assert_int_equal(rest.ids[0], 2);
+    struct seen beyond = {.max = 300};
+    ASSERT_OK(morgue_each_after(morgue, 3, NULL, false, on_letter, &beyond, &err));
+    assert_int_equal(beyond.count, 0);
     struct seen none = {.max = 300};
     ASSERT_OK(morgue_each(morgue, "no such rule", false, on_letter, &none, &err));
     assert_int_equal(none.count, 0);
