@@ -5,6 +5,9 @@
 #include "base/json.h"
 #include "local/codes.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void keep(char *to, size_t size, struct span text)
 {
     text = span_slice(text, 0, size - 1);
@@ -18,7 +21,7 @@ void call_init(struct call *call, uint64_t request_id, const struct form *form, 
     *call = (struct call){.request_id = request_id, .out = out};
     const struct span *action = form_get(form, "Action");
     if (action)
-        keep(call->action, sizeof call->action, *action);
+        call_set_action(call, *action);
     const struct span *id = form_get(form, "clientRequestId");
     call->has_client_request_id = id && span_to_u64(*id, UINT64_MAX, &call->client_request_id);
 }
@@ -81,4 +84,19 @@ void call_error(struct call *call, int code, int module, const char *name)
 void call_set_name(struct call *call, struct span name)
 {
     keep(call->name, sizeof call->name, name);
+}
+
+void call_set_action(struct call *call, struct span action)
+{
+    keep(call->action, sizeof call->action, action);
+}
+
+void call_print_id(uint64_t request_id, bool is_api3, char out[CALL_ID_SIZE])
+{
+    if (is_api3) {
+        (void)snprintf(out, CALL_ID_SIZE, "%08" PRIx64 "-%04" PRIx64 "-4000-8000-%012" PRIx64,
+                       request_id >> 32, request_id >> 16 & 0xffff, request_id & 0xffff);
+    } else {
+        (void)snprintf(out, CALL_ID_SIZE, "%" PRIu64, request_id);
+    }
 }

@@ -1,6 +1,7 @@
 /*
- * call - one request to the data plane and the JSON that answers it (CMQ.md 3.0)
+ * call - one request and the JSON that answers it
  *
+ * What is here writes the data plane's answers (CMQ.md 3.0); api.h has the management plane's.
  * Every answer begins with code, message and requestId; clientRequestId comes back, as a number,
  * when the client sent one. One thread.
  */
@@ -11,7 +12,7 @@
 #include "cmq/limits.h"
 #include "local/form.h"
 
-enum { CALL_MAX_ACTION_BYTES = 48 };
+enum { CALL_MAX_ACTION_BYTES = 48, CALL_ID_SIZE = 40 };
 
 struct call {
     uint64_t request_id;
@@ -21,6 +22,8 @@ struct call {
     char name[CMQ_MAX_NAME_BYTES + 1];  /* of the queue or topic, cut */
     int code;                           /* of the answer, once there is one */
     int module;
+    bool is_api3;        /* of the management plane: code and module mean nothing */
+    const char *error;   /* its answer's code, a constant; NULL: none */
     bool batch;          /* a receive: answers with msgInfoList */
     size_t max_messages; /* a receive */
     struct buf *out;     /* where the answer goes; borrowed */
@@ -41,6 +44,12 @@ void call_error(struct call *call, int code, int module, const char *name);
 
 /* Appends what "message" holds for a pair: "(10200)no message". */
 void call_message(struct buf *out, int code, int module, const char *name);
+
+/* Writes a request's id as its answer has it: digits, or API 3.0's UUID. */
+void call_print_id(uint64_t request_id, bool is_api3, char out[CALL_ID_SIZE]);
+
+/* Keeps the action, or its head. */
+void call_set_action(struct call *call, struct span action);
 
 /* Keeps the queue's or topic's name, or its head, for the log. */
 void call_set_name(struct call *call, struct span name);

@@ -38,8 +38,19 @@ static void print_entry(uint64_t number, const struct journal_entry *entry, stru
     json_string(out, span_of(entry->action));
     buf_add_str(out, ",\"name\":");
     json_string(out, span_of(entry->name));
-    buf_printf(out, ",\"requestId\":\"%llu\",\"outcome\":\"%s\",\"code\":%d,\"module\":%d",
-               (unsigned long long)entry->request_id, entry->outcome, entry->code, entry->module);
+    char id[CALL_ID_SIZE];
+    call_print_id(entry->request_id, entry->is_api3, id);
+    buf_printf(out, ",\"requestId\":\"%s\",\"outcome\":\"%s\"", id, entry->outcome);
+    if (entry->is_api3) {
+        buf_add_str(out, ",\"error\":");
+        if (entry->error) {
+            json_string(out, span_of(entry->error));
+        } else {
+            buf_add_str(out, "null");
+        }
+    } else {
+        buf_printf(out, ",\"code\":%d,\"module\":%d", entry->code, entry->module);
+    }
     if (entry->why) {
         buf_add_str(out, ",\"why\":");
         json_string(out, span_of(entry->why));

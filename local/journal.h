@@ -18,6 +18,8 @@ struct journal_entry {
     const char *why;     /* a constant, what an error's text does not say; or NULL */
     int code;
     int module;
+    bool is_api3;      /* of the management plane, which has no code and module, but */
+    const char *error; /* a constant, or NULL when there was none */
     char action[CALL_MAX_ACTION_BYTES];
     char name[CMQ_MAX_NAME_BYTES + 1];
 };

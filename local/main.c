@@ -13,7 +13,12 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-enum { EXIT_CONFIG = 1, EXIT_CANNOT_RUN = 3, MAX_PUSH_TIMEOUT_MS = 3600 * 1000 };
+enum {
+    EXIT_CONFIG = 1,
+    EXIT_CANNOT_RUN = 3,
+    MAX_PUSH_TIMEOUT_MS = 3600 * 1000,
+    MAX_API_RATE = 1000000
+};
 
 /* For whoever gives no account: known to all, so of use on one machine only. */
 #define DEFAULT_SECRET_ID "AKIDcmqlocal00000000000000000000000000"
@@ -30,6 +35,9 @@ struct options {
     struct depot_limits limits;
     uint32_t push_speedup;
     int64_t push_timeout_ms;
+    int64_t api_tolerance_ms;
+    int64_t reuse_bar_ms;
+    uint64_t api_rate;
 };
 
 static void print_help(void)
@@ -53,6 +61,12 @@ static void print_help(void)
          "                           is answered, default 15s\n"
          "      --push-speedup N     divides the times between the tries of a push, and how long\n"
          "                           its message is kept, by N; default 1: the real service's\n"
+         "      --api-tolerance T    as --clock-tolerance, for the management plane; default 5m\n"
+         "      --api-rate N         management calls of one action a second, after which they\n"
+         "                           get RequestLimitExceeded: the real service has 20;\n"
+         "                           default 0: no limit\n"
+         "      --reuse-bar T        how long the name of a deleted queue or topic cannot be\n"
+         "                           had again, default 30s\n"
          "      --help, --version");
 }
 
@@ -68,6 +82,11 @@ static bool read_count(const char *option, const char *value, uint64_t *out)
            bad_value(option, value, "a number from 1 to 4294967295");
 }
 
+static bool read_duration(const char *option, const char *value, int64_t *out)
+{
+    return duration_parse(span_of(value), out) || bad_value(option, value, "a duration such as 2h");
+}
+
 enum {
     OPT_LISTEN = 256,
     OPT_DATA,
@@ -80,6 +99,9 @@ enum {
     OPT_UNACKED,
     OPT_PUSH_TIMEOUT,
     OPT_PUSH_SPEEDUP,
+    OPT_API_TOLERANCE,
+    OPT_API_RATE,
+    OPT_REUSE_BAR,
     OPT_HELP,
     OPT_VERSION
 };
@@ -97,6 +119,9 @@ static const struct option long_options[] = {
     {"max-unacked", required_argument, NULL, OPT_UNACKED},
     {"push-timeout", required_argument, NULL, OPT_PUSH_TIMEOUT},
     {"push-speedup", required_argument, NULL, OPT_PUSH_SPEEDUP},
+    {"api-tolerance", required_argument, NULL, OPT_API_TOLERANCE},
+    {"api-rate", required_argument, NULL, OPT_API_RATE},
+    {"reuse-bar", required_argument, NULL, OPT_REUSE_BAR},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -122,8 +147,7 @@ static bool read_option(int option, const char *value, struct options *to)
         to->secret_key = value;
         return true;
     case OPT_TOLERANCE:
-        return duration_parse(span_of(value), &to->tolerance_ms) ||
-               bad_value("clock-tolerance", value, "a duration such as 2h");
+        return read_duration("clock-tolerance", value, &to->tolerance_ms);
     case OPT_AT:
         to->at_fallback = strcmp(value, "on") == 0;
         return to->at_fallback || strcmp(value, "off") == 0 ||
@@ -144,6 +168,13 @@ static bool read_option(int option, const char *value, struct options *to)
             return false;
         to->push_speedup = (uint32_t)count;
         return true;
+    case OPT_API_TOLERANCE:
+        return read_duration("api-tolerance", value, &to->api_tolerance_ms);
+    case OPT_API_RATE:
+        return span_to_u64(span_of(value), MAX_API_RATE, &to->api_rate) ||
+               bad_value("api-rate", value, "a number from 0 to 1000000");
+    case OPT_REUSE_BAR:
+        return read_duration("reuse-bar", value, &to->reuse_bar_ms);
     default:
         (void)fputs("cmqlocal: try cmqlocal --help\n", stderr);
         return false;
@@ -247,6 +278,9 @@ static int serve(const struct options *options, struct store *store, struct vaul
         .store = store,
         .vault = vault,
         .push_timeout_ms = options->push_timeout_ms,
+        .api_tolerance_s = options->api_tolerance_ms / 1000,
+        .reuse_bar_ms = options->reuse_bar_ms,
+        .api_rate = (uint32_t)options->api_rate,
     };
     struct server *server = server_open(&server_options, &err);
     if (!server) {
@@ -273,7 +307,9 @@ int main(int argc, char **argv)
         .at_fallback = true,
         .limits = {.bytes = UINT64_C(1) << 30, .queue_count = 100000000, .unacked = 1000000},
         .push_speedup = 1,
-        .push_timeout_ms = 15 * 1000, /* CMQ.md 6 */
+        .push_timeout_ms = 15 * 1000,      /* CMQ.md 6 */
+        .api_tolerance_ms = 5 * 60 * 1000, /* CMQ.md 8.2 */
+        .reuse_bar_ms = 30 * 1000,         /* CMQ.md 4 */
     };
     struct config *config = NULL;
     struct buf id = BUF_INIT(SECRET_MAX_BYTES), key = BUF_INIT(SECRET_MAX_BYTES);

@@ -2,9 +2,6 @@
 #include "local/plane.h"
 
 #include "base/clock.h"
-#include "base/json.h"
-
-#include <inttypes.h>
 
 enum { REPEAT_MS = 10000 };
 
@@ -17,17 +14,6 @@ static struct plane_result refused(struct call *call, int code, int module, cons
 {
     call_error(call, code, module, name);
     return answered(NULL);
-}
-
-void plane_no_management(struct plane *plane, struct call *call)
-{
-    buf_clear(call->out);
-    buf_add_str(call->out, "{\"Response\":{\"Error\":{\"Code\":\"InvalidAction\",\"Message\":\"");
-    buf_add_str(call->out, "this server has the data plane only: the action ");
-    json_escape(call->out, span_of(call->action));
-    buf_printf(call->out,
-               " is not available\"},\"RequestId\":\"00000000-0000-4000-8000-%012" PRIx64 "\"}}",
-               plane->last_request_id & UINT64_C(0xffffffffffff));
 }
 
 /* Carries out a rule of the script; true when that is all that happens to the request. */
@@ -92,6 +78,25 @@ static bool authentic(struct plane *plane, const struct plane_request *request, 
     return false;
 }
 
+static struct plane_result from_api(const struct api_result *served, struct call *call)
+{
+    struct plane_result result = {.outcome = PLANE_ANSWERED, .late_drop = served->late_drop};
+    if (served->outcome == API_MISBEHAVE)
+        CHECK(misbehave(served->rule, call, &result));
+    return result;
+}
+
+struct plane_result plane_serve_api3(struct plane *plane, const struct tc3_request *request,
+                                     bool was_delayed, struct call *call, struct buf *out,
+                                     int64_t now_ms)
+{
+    const char *action = request->header(request->ctx, "X-TC-Action");
+    *call = (struct call){.request_id = ++plane->last_request_id, .out = out};
+    call_set_action(call, span_of(action));
+    struct api_result served = api_serve(plane->api, request, was_delayed, call, now_ms);
+    return from_api(&served, call);
+}
+
 struct plane_result plane_serve(struct plane *plane, struct plane_request *request,
                                 struct call *call, struct buf *out, int64_t now_ms)
 {
@@ -109,12 +114,18 @@ struct plane_result plane_serve(struct plane *plane, struct plane_request *reque
     }
     if (!parsed)
         return refused(call, 4000, 10420, "parameters");
+    if (actions_is_management(form)) {
+        struct api_result served =
+            api_serve_form(plane->api, &request->target, form, request->was_delayed, call, now_ms);
+        return from_api(&served, call);
+    }
     call_set_name(call, first_of(form, "queueName", "topicName"));
 
     struct plane_result result = {.outcome = PLANE_ANSWERED};
     if (!request->was_delayed) {
-        const struct sabotage_rule *rule = sabotage_pick(plane->sabotage, span_of(call->action),
-                                                         first_of(form, "queueName", "topicName"));
+        const struct sabotage_rule *rule =
+            sabotage_pick(plane->sabotage, span_of(call->action),
+                          first_of(form, "queueName", "topicName"), false);
         if (rule && misbehave(rule, call, &result))
             return result;
     }
@@ -125,10 +136,6 @@ struct plane_result plane_serve(struct plane *plane, struct plane_request *reque
         char name[32] = "";
         memcpy(name, repeated->ptr, repeated->len < sizeof name ? repeated->len : sizeof name - 1);
         call_error(call, 4000, 10330, name);
-        return result;
-    }
-    if (actions_is_management(form)) {
-        plane_no_management(plane, call);
         return result;
     }
     struct action_wait wait = actions_serve(&plane->service, call, form, now_ms);

@@ -1,13 +1,15 @@
 /*
  * plane - the data plane: one request, from its form to its answer, without HTTP
  *
- * The order is: read the form, misbehave if told to, verify the signature, act. One thread.
+ * The order is: read the form, misbehave if told to, verify the signature, act. A form that calls
+ * API 3.0 goes to the management plane (api.h). One thread.
  */
 #ifndef LOCAL_PLANE_H
 #define LOCAL_PLANE_H
 
 #include "base/log.h"
 #include "local/actions.h"
+#include "local/api.h"
 #include "local/sabotage.h"
 #include "local/verify.h"
 
@@ -15,6 +17,7 @@ struct plane {
     struct service service;
     struct verifier *verifier;
     struct sabotage *sabotage;
+    struct api *api; /* borrowed */
     uint64_t last_request_id;
     struct form form; /* of the request that is being served */
     struct log_repeat unauthentic;
@@ -47,7 +50,9 @@ struct plane_result {
 struct plane_result plane_serve(struct plane *plane, struct plane_request *request,
                                 struct call *call, struct buf *out, int64_t now_ms);
 
-/* Writes the answer to a call of API 3.0, whose actions this server does not have (CMQ.md 8.4). */
-void plane_no_management(struct plane *plane, struct call *call);
+/* The same for a call with TC3 headers. */
+struct plane_result plane_serve_api3(struct plane *plane, const struct tc3_request *request,
+                                     bool was_delayed, struct call *call, struct buf *out,
+                                     int64_t now_ms);
 
 #endif

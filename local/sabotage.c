@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/random.h"
+#include "local/api_codes.h"
 #include "local/codes.h"
 
 #include <cjson/cJSON.h>
@@ -76,30 +77,46 @@ static bool read_mode(const cJSON *entry, enum sabotage_mode *mode, struct err *
     return err_set(err, "\"mode\" must be one of http_500, drop, late_drop, delay, garbage, code");
 }
 
+/* Reads the answer that mode "code" gives: a number of CMQ's, or a text of API 3.0's. */
+static bool read_code(const cJSON *entry, struct sabotage_rule *rule, struct err *err)
+{
+    double code = 0, module = 0;
+    const cJSON *field = cJSON_GetObjectItemCaseSensitive(entry, "code");
+    if (cJSON_IsString(field)) {
+        rule->api_code = api_code_find(field->valuestring);
+        return rule->api_code || err_set(err, "\"code\" is a text that is none of API 3.0's codes");
+    }
+    if (!read_number(entry, "code", 1, 99999, true, &code, err) ||
+        !read_number(entry, "module", 1, 99999, true, &module, err))
+        return false;
+    const struct code *found = code_find((int)code, (int)module);
+    if (rule->mode == SABOTAGE_CODE && !found) {
+        return err_set(err, "mode \"code\" wants a \"code\" that CMQ has, and if a \"module\" "
+                            "is given, one that goes with it");
+    }
+    if (found && strstr(rule->action, "Cmq")) {
+        return err_set(err, "an action of API 3.0 wants a \"code\" such as "
+                            "\"RequestLimitExceeded\"");
+    }
+    rule->code = found ? found->code : 0;
+    rule->module = found ? found->module : 0;
+    return true;
+}
+
 static bool read_rule(const cJSON *entry, struct sabotage_rule *rule, struct err *err)
 {
-    double code = 0, module = 0, seconds = 0, rate = 1, count = -1;
+    double seconds = 0, rate = 1, count = -1;
     *rule = (struct sabotage_rule){.action = "*"};
     if (!cJSON_IsObject(entry))
         return err_set(err, "must be an object");
     if (!check_fields(entry, err) || !read_text(entry, "action", rule->action, err) ||
         !read_text(entry, "queue", rule->name, err) ||
         !read_text(entry, "topic", rule->name, err) || !read_mode(entry, &rule->mode, err) ||
-        !read_number(entry, "code", 1, 99999, true, &code, err) ||
-        !read_number(entry, "module", 1, 99999, true, &module, err) ||
+        !read_code(entry, rule, err) ||
         !read_number(entry, "seconds", 0, 3600, false, &seconds, err) ||
         !read_number(entry, "rate", 0, 1, false, &rate, err) ||
         !read_number(entry, "count", 0, 1e9, true, &count, err))
         return false;
-    if (rule->mode == SABOTAGE_CODE) {
-        const struct code *found = code_find((int)code, (int)module);
-        if (!found) {
-            return err_set(err, "mode \"code\" wants a \"code\" that CMQ has, and if a \"module\" "
-                                "is given, one that goes with it");
-        }
-        rule->code = found->code;
-        rule->module = found->module;
-    }
     if (rule->mode == SABOTAGE_DELAY && seconds == 0)
         return err_set(err, "mode \"delay\" wants \"seconds\"");
     rule->delay_ms = (int64_t)(seconds * 1000);
@@ -148,8 +165,11 @@ void sabotage_clear(struct sabotage *sabotage)
     *sabotage = (struct sabotage){0};
 }
 
-static bool fits(const struct sabotage_rule *rule, struct span action, struct span name)
+static bool fits(const struct sabotage_rule *rule, struct span action, struct span name,
+                 bool is_api3)
 {
+    if (rule->mode == SABOTAGE_CODE && is_api3 != (rule->api_code != NULL))
+        return false;
     if (strcmp(rule->action, "*") != 0 && !span_eq_str(action, rule->action))
         return false;
     return !*rule->name || (strlen(rule->name) == name.len &&
@@ -157,11 +177,11 @@ static bool fits(const struct sabotage_rule *rule, struct span action, struct sp
 }
 
 const struct sabotage_rule *sabotage_pick(struct sabotage *sabotage, struct span action,
-                                          struct span name)
+                                          struct span name, bool is_api3)
 {
     for (size_t i = 0; i < sabotage->count; i++) {
         struct sabotage_rule *rule = &sabotage->rules[i];
-        if (rule->left == 0 || !fits(rule, action, name))
+        if (rule->left == 0 || !fits(rule, action, name, is_api3))
             continue;
         if (rule->rate < 1 && (double)random_below(1u << 30) >= rule->rate * (double)(1u << 30))
             continue;
@@ -185,7 +205,9 @@ void sabotage_print(const struct sabotage *sabotage, struct buf *out)
             json_string(out, span_of(rule->name));
         }
         buf_printf(out, ",\"mode\":\"%s\"", mode_names[rule->mode]);
-        if (rule->mode == SABOTAGE_CODE)
+        if (rule->mode == SABOTAGE_CODE && rule->api_code)
+            buf_printf(out, ",\"code\":\"%s\"", rule->api_code);
+        if (rule->mode == SABOTAGE_CODE && !rule->api_code)
             buf_printf(out, ",\"code\":%d,\"module\":%d", rule->code, rule->module);
         if (rule->mode == SABOTAGE_DELAY)
             buf_printf(out, ",\"seconds\":%g", (double)rule->delay_ms / 1000);

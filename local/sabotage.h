@@ -24,11 +24,12 @@ struct sabotage_rule {
     char action[SABOTAGE_MAX_TEXT_BYTES + 1]; /* "*": any */
     char name[SABOTAGE_MAX_TEXT_BYTES + 1];   /* of a queue or topic; "": any */
     enum sabotage_mode mode;
-    int code; /* SABOTAGE_CODE: a pair that code_find knows */
+    int code; /* SABOTAGE_CODE of the data plane: a pair that code_find knows */
     int module;
-    int64_t delay_ms; /* SABOTAGE_DELAY */
-    double rate;      /* of the requests that fit, the part that is hit */
-    int64_t left;     /* how many more are hit; -1: no limit */
+    const char *api_code; /* SABOTAGE_CODE of the management plane: a constant; else NULL */
+    int64_t delay_ms;     /* SABOTAGE_DELAY */
+    double rate;          /* of the requests that fit, the part that is hit */
+    int64_t left;         /* how many more are hit; -1: no limit */
     uint64_t hits;
 };
 
@@ -45,10 +46,10 @@ void sabotage_clear(struct sabotage *sabotage);
 
 /*
  * The rule that hits a request with this action and queue or topic (whose case does not count), or
- * NULL; valid until the script changes.
+ * NULL; valid until the script changes. Codes are for their own plane only: is_api3 tells which.
  */
 const struct sabotage_rule *sabotage_pick(struct sabotage *sabotage, struct span action,
-                                          struct span name);
+                                          struct span name, bool is_api3);
 
 /* Appends the script as JSON, with "count" what is left of it and "hits" how often it hit. */
 void sabotage_print(const struct sabotage *sabotage, struct buf *out);

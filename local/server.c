@@ -28,8 +28,8 @@
 enum {
     IDLE_S = 300,
     MAX_HEADER_BYTES = 64 * 1024,
-    MAX_BODY_BYTES = 4 * CMQ_MAX_POST_BYTES, /* above the limit, to answer instead of closing */
-    MAX_ANSWER_BYTES = 128 << 20,            /* 16 bodies of 1 MiB, each byte escaped */
+    MAX_BODY_BYTES = 12 << 20,    /* above both planes' limits, to answer instead of closing */
+    MAX_ANSWER_BYTES = 128 << 20, /* 16 bodies of 1 MiB, each byte escaped */
     KEPT_ANSWER_BYTES = 1 << 20,
     SIGNAL_COUNT = 2,
 };
@@ -50,6 +50,8 @@ struct server {
     int64_t now_ms;    /* Unix time; never runs backwards */
     struct exchange_set exchanges;
     struct plane plane;
+    struct tc3 *tc3;
+    struct api *api;
     struct pusher *pusher;
     struct store *store;
     struct vault *vault;
@@ -143,7 +145,9 @@ static void note(struct server *server, const struct call *call, int64_t began_m
                                     .outcome = outcome,
                                     .why = why,
                                     .code = call->code,
-                                    .module = call->module};
+                                    .module = call->module,
+                                    .is_api3 = call->is_api3,
+                                    .error = call->error};
     memcpy(entry->action, call->action, sizeof entry->action);
     memcpy(entry->name, call->name, sizeof entry->name);
 }
@@ -173,6 +177,42 @@ static void on_gone(struct exchange *exchange)
 static void serve_ready(struct server *server);
 static void set_due(struct server *server);
 
+/* Carries out what a plane has decided. *kept: the form as it came, which a delay takes; or NULL.
+ */
+static void conclude(struct server *server, struct evhttp_request *req,
+                     const struct plane_result *result, const struct call *call, int64_t began_ms,
+                     char **kept, size_t kept_len)
+{
+    struct exchange *exchange;
+    switch (result->outcome) {
+    case PLANE_ANSWERED:
+        answer(server, req, call, began_ms, result->late_drop, result->why);
+        break;
+    case PLANE_WAITS:
+        exchange =
+            exchange_new(&server->exchanges, req, EXCHANGE_POLL, call, began_ms, result->wait_ms);
+        exchange->late_drop = result->late_drop;
+        queue_wait(result->queue, &exchange->waiter);
+        break;
+    case PLANE_DELAYED:
+        exchange =
+            exchange_new(&server->exchanges, req, EXCHANGE_DELAY, call, began_ms, result->wait_ms);
+        exchange->text = *kept;
+        exchange->len = kept_len;
+        *kept = NULL;
+        break;
+    case PLANE_DROPPED:
+        note(server, call, began_ms, "dropped", result->why);
+        exchange_new(&server->exchanges, req, EXCHANGE_DROP, call, began_ms, 0);
+        break;
+    case PLANE_HTTP_500:
+        note(server, call, began_ms, "http_500", result->why);
+        evhttp_send_error(req, HTTP_INTERNAL, NULL);
+        break;
+    }
+    serve_ready(server);
+}
+
 static void serve_form(struct server *server, struct evhttp_request *req,
                        struct plane_request *request, int64_t began_ms)
 {
@@ -182,35 +222,10 @@ static void serve_form(struct server *server, struct evhttp_request *req,
         kept = span_dup(span_make(request->text, request->len));
     struct plane_result result =
         plane_serve(&server->plane, request, &call, &server->answer, unix_now(server));
-    struct exchange *exchange;
-    switch (result.outcome) {
-    case PLANE_ANSWERED:
-        answer(server, req, &call, began_ms, result.late_drop, result.why);
-        break;
-    case PLANE_WAITS:
-        exchange =
-            exchange_new(&server->exchanges, req, EXCHANGE_POLL, &call, began_ms, result.wait_ms);
-        exchange->late_drop = result.late_drop;
-        queue_wait(result.queue, &exchange->waiter);
-        break;
-    case PLANE_DELAYED:
-        exchange =
-            exchange_new(&server->exchanges, req, EXCHANGE_DELAY, &call, began_ms, result.wait_ms);
-        exchange->text = kept;
-        exchange->len = request->len;
-        kept = NULL;
-        break;
-    case PLANE_DROPPED:
-        note(server, &call, began_ms, "dropped", result.why);
-        exchange_new(&server->exchanges, req, EXCHANGE_DROP, &call, began_ms, 0);
-        break;
-    case PLANE_HTTP_500:
-        note(server, &call, began_ms, "http_500", result.why);
-        evhttp_send_error(req, HTTP_INTERNAL, NULL);
-        break;
-    }
+    if (call.is_api3)
+        pusher_sweep(server->pusher); /* a subscription may have gone */
+    conclude(server, req, &result, &call, began_ms, &kept, request->len);
     free(kept);
-    serve_ready(server);
 }
 
 /* Answers a poll with what is there. */
@@ -240,6 +255,20 @@ static void serve_ready(struct server *server)
     set_due(server);
 }
 
+/* A queue is about to be deleted: those who wait for its messages are told that it is gone. */
+static void on_queue_goes(void *ctx, struct queue *queue)
+{
+    struct server *server = ctx;
+    while (queue->waiters) {
+        struct exchange *exchange = (struct exchange *)queue->waiters;
+        struct exchange ended = *exchange;
+        exchange_end(exchange);
+        ended.call.out = &server->answer;
+        call_error(&ended.call, 4440, 10100, NULL);
+        answer(server, ended.req, &ended.call, ended.began_ms, ended.late_drop, NULL);
+    }
+}
+
 static void on_settled(void *ctx)
 {
     serve_ready(ctx);
@@ -265,13 +294,25 @@ static void serve_plane(struct server *server, struct evhttp_request *req, int64
     serve_form(server, req, &request, began_ms);
 }
 
-static void serve_api3(struct server *server, struct evhttp_request *req, int64_t began_ms)
+static const char *find_header(void *ctx, const char *name)
 {
-    struct call call = {.request_id = ++server->plane.last_request_id, .out = &server->answer};
-    const char *action = http_header(req, "X-TC-Action");
-    (void)snprintf(call.action, sizeof call.action, "%s", action ? action : "");
-    plane_no_management(&server->plane, &call);
-    answer(server, req, &call, began_ms, false, NULL);
+    return http_header(ctx, name);
+}
+
+static void serve_api3(struct server *server, struct evhttp_request *req, int64_t began_ms,
+                       bool was_delayed)
+{
+    struct call call;
+    char *kept = NULL;
+    struct tc3_request request = {.method = http_method(req), .ctx = req, .header = find_header};
+    http_target(req, &request.path, &request.query);
+    size_t len;
+    const char *body = http_body(req, &len);
+    request.body = span_make(body, len);
+    struct plane_result result = plane_serve_api3(&server->plane, &request, was_delayed, &call,
+                                                  &server->answer, unix_now(server));
+    pusher_sweep(server->pusher);
+    conclude(server, req, &result, &call, began_ms, &kept, 0);
 }
 
 static void serve_control(struct server *server, struct evhttp_request *req,
@@ -308,7 +349,7 @@ static void on_request(struct evhttp_request *req, void *ctx)
         request.body = span_make(body, len);
         serve_control(server, req, &request);
     } else if (http_is_api3(req)) {
-        serve_api3(server, req, began_ms);
+        serve_api3(server, req, began_ms, false);
     } else {
         serve_plane(server, req, began_ms, NULL, 0);
     }
@@ -325,7 +366,11 @@ static void on_exchange_due(struct exchange *exchange)
         break;
     case EXCHANGE_DELAY:
         exchange_end(exchange);
-        serve_plane(server, delayed.req, delayed.began_ms, delayed.text, delayed.len);
+        if (delayed.text) {
+            serve_plane(server, delayed.req, delayed.began_ms, delayed.text, delayed.len);
+        } else {
+            serve_api3(server, delayed.req, delayed.began_ms, true);
+        }
         free(delayed.text);
         break;
     case EXCHANGE_DROP:
@@ -396,6 +441,22 @@ static void set_up_events(struct server *server)
     server->commit = check_alloc(event_new(server->base, -1, 0, on_commit, server));
 }
 
+static void open_api(struct server *server, const struct server_options *options)
+{
+    server->tc3 =
+        tc3_new(options->verify.secret_id, options->verify.secret_key, options->api_tolerance_s);
+    const struct api_options api_options = {.store = options->store,
+                                            .verifier = server->plane.verifier,
+                                            .tc3 = server->tc3,
+                                            .sabotage = &server->sabotage,
+                                            .tolerance_s = options->api_tolerance_s,
+                                            .reuse_bar_ms = options->reuse_bar_ms,
+                                            .rate = options->api_rate,
+                                            .ctx = server,
+                                            .queue_goes = on_queue_goes};
+    server->api = server->plane.api = api_new(&api_options);
+}
+
 struct server *server_open(const struct server_options *options, struct err *err)
 {
     struct server *server = check_alloc(calloc(1, sizeof *server));
@@ -420,6 +481,7 @@ struct server *server_open(const struct server_options *options, struct err *err
     server->plane.sabotage = &server->sabotage;
     server->plane.last_request_id = (uint64_t)clock_unix_ms() << 20;
     server->plane.verifier = verifier_new(&options->verify, err);
+    open_api(server, options);
     struct evconnlistener *listener =
         server->plane.verifier ? listener_open(server->base, options->listen, server->address, err)
                                : NULL;
@@ -460,6 +522,8 @@ void server_close(struct server *server)
     event_free(server->due);
     event_free(server->commit);
     event_base_free(server->base);
+    api_free(server->api);
+    tc3_free(server->tc3);
     verifier_free(server->plane.verifier);
     sabotage_clear(&server->sabotage);
     journal_fini(&server->journal);

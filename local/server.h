@@ -18,6 +18,9 @@ struct server_options {
     struct store *store;     /* borrowed */
     struct vault *vault;     /* borrowed; NULL: nothing is saved */
     int64_t push_timeout_ms; /* of one try, above 0 */
+    int64_t api_tolerance_s; /* of the management plane's timestamps */
+    int64_t reuse_bar_ms;    /* so long a deleted name cannot be had again */
+    uint32_t api_rate;       /* management calls of one action a second; 0: no limit */
 };
 
 struct server;

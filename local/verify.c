@@ -119,8 +119,8 @@ static struct span repair(struct span signature, char *room, size_t size)
     return span_make(room, signature.len);
 }
 
-struct verify_result verify_request(struct verifier *verifier, const struct verify_target *target,
-                                    struct form *form, int64_t now_s)
+static struct verify_result judge(struct verifier *verifier, const struct verify_target *target,
+                                  struct form *form, int64_t now_s, int64_t tolerance_s)
 {
     static const char *const required[] = {"Action", "Timestamp", "Nonce", "SecretId", "Signature"};
     for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
@@ -142,9 +142,48 @@ struct verify_result verify_request(struct verifier *verifier, const struct veri
     struct span given = repair(*form_get(form, "Signature"), room, sizeof room);
     struct verify_result result = signature_of(verifier, target, form, given);
     int64_t off_s = (int64_t)timestamp - now_s;
-    if (result.code == 0 && (off_s > verifier->tolerance_s || off_s < -verifier->tolerance_s)) {
-        return (struct verify_result){
-            .code = 4100, .module = 10030, .why = "the Timestamp is too far from this clock"};
+    if (result.code == 0 && (off_s > tolerance_s || off_s < -tolerance_s)) {
+        return (struct verify_result){.code = 4100,
+                                      .module = 10030,
+                                      .expired = true,
+                                      .why = "the Timestamp is too far from this clock"};
     }
     return result;
+}
+
+struct verify_result verify_request(struct verifier *verifier, const struct verify_target *target,
+                                    struct form *form, int64_t now_s)
+{
+    return judge(verifier, target, form, now_s, verifier->tolerance_s);
+}
+
+static enum verify_api3 api3_fault(enum verify_api3 as, struct err *err, const char *text)
+{
+    (void)err_set(err, "%s", text);
+    return as;
+}
+
+enum verify_api3 verify_api3(struct verifier *verifier, const struct verify_target *target,
+                             struct form *form, int64_t now_s, int64_t tolerance_s, struct err *err)
+{
+    struct verify_result result = judge(verifier, target, form, now_s, tolerance_s);
+    switch (result.module) {
+    case 0:
+        return VERIFY_OK;
+    case 10390:
+        (void)err_set(err, "The request is missing a required parameter `%s`.", result.name);
+        return VERIFY_MISSING;
+    case 10360:
+        (void)err_set(err, "The value type of parameter `%s` is not valid.", result.name);
+        return VERIFY_BAD_TYPE;
+    case 10450:
+        return api3_fault(VERIFY_BAD_ID, err,
+                          "The SecretId is not of a cloud API key: it does not begin with AKID.");
+    case 10270:
+        return api3_fault(VERIFY_UNKNOWN_ID, err, "The SecretId is not found.");
+    default:
+        return result.expired ? api3_fault(VERIFY_EXPIRED, err,
+                                           "The Timestamp is too far from this server's clock.")
+                              : api3_fault(VERIFY_BAD_SIGNATURE, err, "The signature differs.");
+    }
 }

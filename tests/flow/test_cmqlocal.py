@@ -400,13 +400,14 @@ class Signatures(Shared):
             self.assertEqual(strict.stop(), 0)
 
     def test_calls_of_the_management_plane_are_answered_in_its_shape(self):
-        answer = self.server.call("CreateCmqQueue", path="/", QueueName="x", Version="2020-02-17")
+        answer = self.server.call("CreateCmqFoo", path="/", QueueName="x", Version="2020-02-17")
         self.assertEqual(answer["Response"]["Error"]["Code"], "InvalidAction")
         self.assertRegex(answer["Response"]["RequestId"], r"^[0-9a-f-]{36}$")
         status, text = self.server.send("POST", "/", "{}", headers={
             "X-TC-Action": "DescribeCmqQueues", "Authorization": "TC3-HMAC-SHA256 Credential=x"})
         self.assertEqual(status, 200)
-        self.assertEqual(json.loads(text)["Response"]["Error"]["Code"], "InvalidAction")
+        self.assertEqual(json.loads(text)["Response"]["Error"]["Code"],
+                         "AuthFailure.InvalidAuthorization")
 
 
 class Polls(Shared):
@@ -733,7 +734,7 @@ class Http(Shared):
             self.assertEqual(json.loads(answer)["code"], code)
         got = self.ok("ReceiveMessage", queueName="work")
         self.assertEqual(len(got["msgBody"]), room)
-        answer = self.raw(self.request("x" * ((4 << 20) + 1)))
+        answer = self.raw(self.request("x" * ((12 << 20) + 1)))
         self.assertTrue(answer == b"" or answer.startswith(b"HTTP/1.1 413"), answer[:80])
         self.alive()
 

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cJSON_Delete(json);
         buf_fini(&answer);
     }
-    (void)sabotage_pick(&sabotage, span_of("SendMessage"), span_of("q"));
+    (void)sabotage_pick(&sabotage, span_of("SendMessage"), span_of("q"), false);
     sabotage_clear(&sabotage);
     journal_fini(&journal);
     store_free(store);

@@ -128,7 +128,7 @@ static void scripts_with_faults_are_refused_and_change_nothing(void **unused)
 
 static const struct sabotage_rule *pick(const char *action, const char *name)
 {
-    return sabotage_pick(&sabotage, span_of(action), span_of(name));
+    return sabotage_pick(&sabotage, span_of(action), span_of(name), false);
 }
 
 static void the_first_rule_that_fits_hits(void **unused)

@@ -35,6 +35,8 @@ static int open_all(void **unused)
                            .sabotage = &sabotage,
                            .last_request_id = 41};
     assert_non_null(plane.verifier);
+    plane.api = api_new(&(struct api_options){
+        .store = store, .verifier = plane.verifier, .sabotage = &sabotage, .tolerance_s = 60});
     return 0;
 }
 
@@ -42,6 +44,7 @@ static int close_all(void **unused)
 {
     (void)unused;
     store_free(store);
+    api_free(plane.api);
     verifier_free(plane.verifier);
     sabotage_clear(&sabotage);
     buf_fini(&answer);
@@ -123,6 +126,10 @@ static void what_is_not_right_is_answered_in_order(void **unused)
         {"POST", "POST", "Action=CreateQueue&queueName=q",
          "\"code\":4000,\"message\":\"(10430)action name CreateQueue is not existed\""},
         {"POST", "POST", "Action=CreateCmqQueue&QueueName=q",
+         "{\"Response\":{\"Error\":{\"Code\":\"MissingParameter\","},
+        {"POST", "POST", "Action=CreateCmqQueue&QueueName=q&Version=2020-02-17",
+         "{\"Response\":{\"Error\":{\"Code\":\"ResourceInUse.Queue\","},
+        {"POST", "POST", "Action=CreateQueue&QueueName=q&Version=2020-02-17",
          "{\"Response\":{\"Error\":{\"Code\":\"InvalidAction\","},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

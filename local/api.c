@@ -1,0 +1,358 @@
+/* api - see api.h. */
+#include "local/api.h"
+
+#include "base/json.h"
+#include "local/api_codes.h"
+#include "local/api_impl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+#define VERSION "2020-02-17"
+
+enum { MAX_ACTIONS = 32 };
+
+/* A name that was deleted and cannot be had again yet. */
+struct bar {
+    enum api_kind kind;
+    int64_t until_ms;
+    char name[CMQ_MAX_NAME_BYTES + 1];
+};
+
+/* How many calls of an action there were in the present second. */
+struct rate {
+    int64_t second;
+    uint32_t calls;
+};
+
+struct api {
+    struct api_options options;
+    struct bar *bars;
+    size_t bar_count;
+    size_t bar_room;
+    struct rate rates[MAX_ACTIONS];
+};
+
+struct api *api_new(const struct api_options *options)
+{
+    struct api *api = check_alloc(calloc(1, sizeof *api));
+    api->options = *options;
+    return api;
+}
+
+void api_free(struct api *api)
+{
+    if (!api)
+        return;
+    free(api->bars);
+    free(api);
+}
+
+bool api_refuse(struct api_task *task, const char *code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(task->why.text, sizeof task->why.text, format, args);
+    va_end(args);
+    task->code = code;
+    return false;
+}
+
+bool api_name_free(struct api_task *task, enum api_kind kind, const char *name)
+{
+    struct api *api = task->api;
+    const char *what = kind == API_QUEUE ? "queue" : "topic";
+    if (kind == API_QUEUE ? !!store_queue(task->store, span_of(name))
+                          : !!store_topic(task->store, span_of(name))) {
+        return api_refuse(task, kind == API_QUEUE ? "ResourceInUse.Queue" : "ResourceInUse.Topic",
+                          "%s is already existed,case insensitive", what);
+    }
+    for (size_t i = 0; i < api->bar_count; i++) {
+        const struct bar *bar = &api->bars[i];
+        if (bar->kind == kind && bar->until_ms > task->now_ms && strcasecmp(bar->name, name) == 0) {
+            return api_refuse(task, "ResourceUnavailable",
+                              "resources of the previous queue/topic still being released: the "
+                              "name can be used again in %lld seconds",
+                              (long long)(bar->until_ms - task->now_ms + 999) / 1000);
+        }
+    }
+    return true;
+}
+
+void api_name_freed(struct api_task *task, enum api_kind kind, const char *name)
+{
+    struct api *api = task->api;
+    size_t kept = 0;
+    for (size_t i = 0; i < api->bar_count; i++) {
+        if (api->bars[i].until_ms > task->now_ms)
+            api->bars[kept++] = api->bars[i];
+    }
+    if (kept == api->bar_room) {
+        api->bar_room = kept ? kept * 2 : 16;
+        api->bars = check_alloc(reallocarray(api->bars, api->bar_room, sizeof *api->bars));
+    }
+    struct bar *bar = &api->bars[kept];
+    *bar = (struct bar){.kind = kind, .until_ms = task->now_ms + api->options.reuse_bar_ms};
+    (void)snprintf(bar->name, sizeof bar->name, "%s", name);
+    api->bar_count = kept + 1;
+}
+
+static void add_request_id(struct buf *out, uint64_t id)
+{
+    char text[CALL_ID_SIZE];
+    call_print_id(id, true, text);
+    buf_printf(out, "\"RequestId\":\"%s\"", text);
+}
+
+static void begin_answer(struct buf *out)
+{
+    buf_clear(out);
+    buf_add_str(out, "{\"Response\":{");
+}
+
+void api_empty_line(struct api_task *task, struct queue *queue)
+{
+    const struct api_options *options = &task->api->options;
+    if (options->queue_goes)
+        options->queue_goes(options->ctx, queue);
+    begin_answer(task->out); /* which may have served them */
+}
+
+static void answer_error(struct call *call, const char *code, const char *text)
+{
+    call->error = code;
+    buf_clear(call->out);
+    buf_add_str(call->out, "{\"Response\":{\"Error\":{\"Code\":\"");
+    buf_add_str(call->out, code);
+    buf_add_str(call->out, "\",\"Message\":");
+    json_string(call->out, span_of(text));
+    buf_add_str(call->out, "},");
+    add_request_id(call->out, call->request_id);
+    buf_add_str(call->out, "}}");
+}
+
+/* One call on its way, whichever way it came. */
+struct incoming {
+    struct call *call;
+    struct api_task *task;
+    struct span version;
+    bool was_delayed;
+    bool parsed; /* else code and why say what is wrong with its parameters */
+};
+
+static const struct api_action *find_action(const char *name)
+{
+    for (const struct api_action *action = api_actions; action->name; action++) {
+        if (strcmp(action->name, name) == 0)
+            return action;
+    }
+    return NULL;
+}
+
+/* What a call is about, for the log and the script. */
+static void name_call(struct call *call, const struct api_args *args)
+{
+    static const char *const keys[] = {"QueueName", "TopicName", "SourceQueueName"};
+    for (size_t i = 0; args->json && i < sizeof keys / sizeof *keys; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(args->json, keys[i]);
+        if (cJSON_IsString(item)) {
+            call_set_name(call, span_of(item->valuestring));
+            return;
+        }
+    }
+}
+
+/* Whether the script leaves the call alone; else it is answered, or result says what to do. */
+static bool spared(struct api *api, const struct incoming *in, struct api_result *result)
+{
+    struct call *call = in->call;
+    if (in->was_delayed)
+        return true;
+    const struct sabotage_rule *rule =
+        sabotage_pick(api->options.sabotage, span_of(call->action), span_of(call->name), true);
+    if (!rule)
+        return true;
+    if (rule->mode == SABOTAGE_LATE_DROP) {
+        result->late_drop = true;
+        return true;
+    }
+    if (rule->mode == SABOTAGE_CODE) {
+        answer_error(call, rule->api_code, "faults: code");
+        return false;
+    }
+    *result = (struct api_result){.outcome = API_MISBEHAVE, .rule = rule};
+    return false;
+}
+
+/* Whether an action is not called too often. */
+static bool within_rate(struct api *api, const struct api_action *action, int64_t now_ms)
+{
+    struct rate *rate = &api->rates[action - api_actions];
+    CHECK(action - api_actions < MAX_ACTIONS);
+    if (api->options.rate == 0)
+        return true;
+    if (rate->second != now_ms / 1000)
+        *rate = (struct rate){.second = now_ms / 1000};
+    return ++rate->calls <= api->options.rate;
+}
+
+/* Whether an authentic call asks for something that there is; the action, else a refusal. */
+static bool find_work(struct api *api, const struct incoming *in)
+{
+    struct api_task *task = in->task;
+    const char *action = in->call->action;
+    if (!*action) {
+        return api_refuse(task, "MissingParameter",
+                          "The request is missing a required parameter `Action`.");
+    }
+    if (in->version.len == 0) {
+        return api_refuse(task, "MissingParameter",
+                          "The request is missing a required parameter `Version`.");
+    }
+    if (!span_eq_str(in->version, VERSION)) {
+        return api_refuse(task, "NoSuchVersion",
+                          "The version is not supported; there is " VERSION ".");
+    }
+    if (!task->action) {
+        return api_refuse(task, "InvalidAction",
+                          "The requested action `%s` is invalid or not found.", action);
+    }
+    if (!within_rate(api, task->action, task->now_ms)) {
+        return api_refuse(task, "RequestLimitExceeded",
+                          "The number of requests to this action exceeds %u in a second.",
+                          api->options.rate);
+    }
+    if (!in->parsed)
+        return false; /* code and why are there already */
+    return api_args_check(&task->args, task->action->fields, &task->code, &task->why);
+}
+
+/* Does what an authentic call asks for, and answers it. */
+static void work(struct api *api, const struct incoming *in)
+{
+    struct api_task *task = in->task;
+    struct buf *out = in->call->out;
+    begin_answer(out);
+    store_advance(task->store, task->now_ms);
+    if (!find_work(api, in) || !task->action->serve(task)) {
+        answer_error(in->call, task->code, task->why.text);
+        return;
+    }
+    add_request_id(out, in->call->request_id);
+    buf_add_str(out, "}}");
+}
+
+static void begin_task(struct api *api, struct call *call, struct api_task *task, int64_t now_ms)
+{
+    *task = (struct api_task){.api = api,
+                              .store = api->options.store,
+                              .action = find_action(call->action),
+                              .out = call->out,
+                              .now_ms = now_ms};
+    call->is_api3 = true;
+}
+
+static bool parse(const struct tc3_request *request, struct api_task *task, char **query)
+{
+    struct form form;
+    if (span_eq_str(request->method, "POST") && request->body.len <= API_MAX_BODY_BYTES)
+        return api_args_parse(&task->args, request->body, &task->code, &task->why);
+    if (!span_eq_str(request->method, "GET"))
+        return api_refuse(task, "InvalidRequest", "Only POST and GET are supported.");
+    *query = span_dup(request->query);
+    if (request->query.len > API_MAX_QUERY_BYTES || !form_parse(&form, *query, request->query.len))
+        return api_refuse(task, "InvalidRequest", "The request is too large.");
+    return !task->action ||
+           api_args_from_form(&task->args, &form, task->action->fields, &task->code, &task->why);
+}
+
+struct api_result api_serve(struct api *api, const struct tc3_request *request, bool was_delayed,
+                            struct call *call, int64_t now_ms)
+{
+    struct api_result result = {.outcome = API_ANSWERED};
+    struct api_task task;
+    char *query = NULL;
+    begin_task(api, call, &task, now_ms);
+    const char *version = request->header(request->ctx, "X-TC-Version");
+    struct incoming in = {.call = call,
+                          .task = &task,
+                          .version = span_of(version),
+                          .was_delayed = was_delayed,
+                          .parsed = parse(request, &task, &query)};
+    const char *code;
+    struct err why;
+    name_call(call, &task.args);
+    if (spared(api, &in, &result)) {
+        if (tc3_verify(api->options.tc3, request, now_ms / 1000, &code, &why)) {
+            work(api, &in);
+        } else {
+            answer_error(call, code, why.text);
+        }
+    }
+    api_args_fini(&task.args);
+    free(query);
+    return result;
+}
+
+/* Whether a form is authentic; else a refusal (CMQ.md 8.1, 8.4). */
+static bool form_authentic(struct api *api, const struct verify_target *target, struct form *form,
+                           struct api_task *task)
+{
+    switch (verify_api3(api->options.verifier, target, form, task->now_ms / 1000,
+                        api->options.tolerance_s, &task->why)) {
+    case VERIFY_OK:
+        return true;
+    case VERIFY_MISSING:
+        task->code = "MissingParameter";
+        break;
+    case VERIFY_BAD_TYPE:
+        task->code = "InvalidParameter";
+        break;
+    case VERIFY_BAD_ID:
+        task->code = "AuthFailure.InvalidSecretId";
+        break;
+    case VERIFY_UNKNOWN_ID:
+        task->code = "AuthFailure.SecretIdNotFound";
+        break;
+    case VERIFY_BAD_SIGNATURE:
+        return api_refuse(task, API_SIGNATURE_FAILURE, API_SIGNATURE_TEXT);
+    case VERIFY_EXPIRED:
+        task->code = "AuthFailure.SignatureExpire";
+        break;
+    }
+    return false;
+}
+
+struct api_result api_serve_form(struct api *api, const struct verify_target *target,
+                                 struct form *form, bool was_delayed, struct call *call,
+                                 int64_t now_ms)
+{
+    struct api_result result = {.outcome = API_ANSWERED};
+    struct api_task task;
+    begin_task(api, call, &task, now_ms);
+    const struct span *version = form_get(form, "Version");
+    struct incoming in = {.call = call,
+                          .task = &task,
+                          .version = version ? *version : (struct span){NULL, 0},
+                          .was_delayed = was_delayed,
+                          .parsed = true};
+    if (task.action) {
+        in.parsed =
+            api_args_from_form(&task.args, form, task.action->fields, &task.code, &task.why);
+    }
+    name_call(call, &task.args);
+    if (spared(api, &in, &result)) {
+        const char *code = task.code; /* of the parameters, which authenticity comes before */
+        struct err why = task.why;
+        if (form_authentic(api, target, form, &task)) {
+            task.code = code;
+            task.why = why;
+            work(api, &in);
+        } else {
+            answer_error(call, task.code, task.why.text);
+        }
+    }
+    api_args_fini(&task.args);
+    return result;
+}
