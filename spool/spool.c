@@ -80,6 +80,7 @@ struct spool *spool_open(const struct spool_options *options,
 
 bool spool_start(struct spool *spool, struct err *err)
 {
+    spool->stat.turn_ms = clock_mono_ms();
     int failed = pthread_create(&spool->thread, NULL, writer_run, spool);
     if (failed)
         return err_set(err, "cannot start the spool's thread: %s", strerror(failed));

@@ -96,6 +96,7 @@ struct spool_stat {
     uint64_t appended;       /* deliveries committed since opening */
     uint64_t settled;        /* since opening */
     uint64_t buried;         /* dead letters made since opening */
+    int64_t turn_ms; /* clock_mono_ms when the writer last took a turn; idle, four a second */
     enum spool_state state;
 };
 

@@ -264,6 +264,7 @@ static bool take(struct spool *spool)
         pthread_cond_clockwait(&spool->work, &spool->mutex, CLOCK_MONOTONIC, &deadline);
         spool->writer_waits = false;
     }
+    spool->stat.turn_ms = clock_mono_ms();
     batch_move(&spool->taken, &spool->pending);
     bool go_on = !spool->stopping;
     pthread_mutex_unlock(&spool->mutex);

@@ -402,6 +402,22 @@ static void notes_are_kept_until_they_are_forgotten(void **state)
     buf_fini(&notes);
 }
 
+static void an_idle_writer_takes_turns_and_one_that_is_held_up_does_not(void **state)
+{
+    struct fixture *f = *state;
+    int64_t before_ms = stat_of(f).turn_ms;
+    AWAIT_STAT(f, stat.turn_ms > before_ms);
+
+    pthread_mutex_lock(&f->record.mutex); /* which its callback wants, too */
+    append_one(f, 1, 1);
+    AWAIT_STAT(f, stat.groups == 1);
+    int64_t held_ms = stat_of(f).turn_ms;
+    AWAIT_STAT(f, stat.turn_ms + 300 < clock_mono_ms()); /* longer than an idle writer waits */
+    assert_int_equal(stat_of(f).turn_ms, held_ms);
+    pthread_mutex_unlock(&f->record.mutex);
+    AWAIT_STAT(f, stat.turn_ms > held_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +446,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_oldest_age_is_known, with_spool, without),
         cmocka_unit_test_setup_teardown(notes_are_kept_until_they_are_forgotten, with_spool,
                                         without),
+        cmocka_unit_test_setup_teardown(an_idle_writer_takes_turns_and_one_that_is_held_up_does_not,
+                                        with_spool, without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
