@@ -4,6 +4,26 @@
 
 enum { MAX_EXPECTED = 1000, MAX_REACHES = 1000 };
 
+static bool user_property_ok(struct span text, const char **why)
+{
+    if (span_find(text, '=') < text.len)
+        return true;
+    *why = "a user property is KEY=VALUE";
+    return false;
+}
+
+static bool reason_code_ok(struct span text, const char **why)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!(text.ptr[i] >= 'a' && text.ptr[i] <= 'z') && text.ptr[i] != '_' &&
+            !(text.ptr[i] >= '0' && text.ptr[i] <= '9')) {
+            *why = "a reason's code has only small letters, digits and '_'";
+            return false;
+        }
+    }
+    return true;
+}
+
 static const struct option publish_options[] = {
     {.name = "topic",
      .kind = OPTION_STRING,
@@ -29,6 +49,23 @@ static const struct option publish_options[] = {
      OPTION_AT(struct config_test, retain),
      .preset = "false",
      .text = "Whether it is a retained copy."},
+    {.name = "content_type",
+     .kind = OPTION_STRING,
+     OPTION_AT(struct config_test, content_type),
+     .max = TOPIC_MAX_BYTES,
+     .text = "Its MQTT 5 content type."},
+    {.name = "response_topic",
+     .kind = OPTION_STRING,
+     OPTION_AT(struct config_test, response_topic),
+     .check = topic_name_ok,
+     .max = TOPIC_MAX_BYTES,
+     .text = "Its MQTT 5 response topic."},
+    {.name = "user",
+     .kind = OPTION_STRINGS,
+     OPTION_LIST_AT(struct config_test, user, user_count),
+     .check = user_property_ok,
+     .max = MQTT_MAX_USER_PROPERTIES,
+     .text = "Its MQTT 5 user properties, each `\"KEY=VALUE\"`."},
 };
 static const struct option_group publish_group = {
     "tests.publish", "A message from MQTT.", publish_options, OPTION_COUNT(publish_options), false};
@@ -90,6 +127,12 @@ static const struct option expect_options[] = {
      OPTION_LIST_AT(struct config_test_expect, reaches, reach_count),
      .max = MAX_REACHES,
      .text = "Tests that publish: the queues and subscriptions that get it."},
+    {.name = "delay",
+     .kind = OPTION_DURATION,
+     OPTION_AT(struct config_test_expect, delay_s),
+     .max = OPTION_S(CMQ_MAX_DELAY_S),
+     .unit = 1000,
+     .text = "Tests that publish: how long CMQ keeps it back."},
     {.name = "payload",
      .kind = OPTION_STRING,
      .bytes = true,
@@ -104,24 +147,56 @@ static const struct option expect_options[] = {
      .kind = OPTION_BOOL,
      OPTION_AT(struct config_test_expect, retain),
      .text = "Tests that receive: whether it is to be retained."},
+    {.name = "expiry",
+     .kind = OPTION_DURATION,
+     OPTION_AT(struct config_test_expect, expiry_s),
+     .max = OPTION_S(UINT32_MAX),
+     .unit = 1000,
+     .text = "Tests that receive: its MQTT 5 message expiry interval."},
+    {.name = "response_topic",
+     .kind = OPTION_STRING,
+     OPTION_AT(struct config_test_expect, response_topic),
+     .min = 1,
+     .text = "Tests that receive: its MQTT 5 response topic."},
+    {.name = "dead_letter",
+     .kind = OPTION_STRING,
+     OPTION_AT(struct config_test_expect, dead_letter),
+     .check = reason_code_ok,
+     .min = 1,
+     .text =
+         "No delivery but a dead letter (or parked): the code that its reason begins with, such as "
+         "`template_missing`. Goes with `rule` only."},
 };
 static const struct option_group expect_group = {
     "tests.expect", "One delivery that must come of it; what is not given is not asked.",
     expect_options, OPTION_COUNT(expect_options), false};
 
-/* What only one kind of test can expect. */
+static void refuse(struct reader *reader, const config_setting_t *setting, const char *const *names,
+                   const char *why)
+{
+    for (; *names; names++) {
+        if (reader_given(setting, *names))
+            reader_fault_at(reader, reader_member_line(setting, *names), "tests.expect.%s %s",
+                            *names, why);
+    }
+}
+
+/* What only one kind of test can expect, and what only deliveries have. */
 static void check_expect(struct reader *reader, const config_setting_t *setting,
                          const struct config_test_expect *expect, bool is_receive)
 {
-    static const char *const of_publish[] = {"queue", "route", "tags", "body", "reaches", NULL};
-    static const char *const of_receive[] = {"payload", "qos", "retain", NULL};
-    for (const char *const *name = is_receive ? of_publish : of_receive; *name; name++) {
-        if (reader_given(setting, *name)) {
-            reader_fault_at(reader, reader_member_line(setting, *name),
-                            "tests.expect.%s is for tests that %s, and this one %s", *name,
-                            is_receive ? "publish" : "receive",
-                            is_receive ? "receives" : "publishes");
-        }
+    static const char *const of_publish[] = {"queue",   "route", "tags", "body",
+                                             "reaches", "delay", NULL};
+    static const char *const of_receive[] = {"payload",        "qos", "retain", "expiry",
+                                             "response_topic", NULL};
+    static const char *const of_both[] = {"topic", NULL};
+    refuse(reader, setting, is_receive ? of_publish : of_receive,
+           is_receive ? "is for tests that publish, and this one receives"
+                      : "is for tests that receive, and this one publishes");
+    if (expect->dead_letter) {
+        static const char why[] = "is of a delivery, and a dead letter is none";
+        refuse(reader, setting, is_receive ? of_receive : of_publish, why);
+        refuse(reader, setting, of_both, why);
     }
     const char *why;
     if (expect->topic &&
@@ -141,6 +216,7 @@ static void read_expect(struct reader *reader, const config_setting_t *setting, 
     test->expect = list_grow(test->expect, test->expect_count, sizeof *test->expect);
     struct config_test_expect *expect = &test->expect[test->expect_count++];
     expect->qos = expect->retain = -1;
+    expect->delay_s = expect->expiry_s = -1;
     expect->has_tags = reader_given(setting, "tags");
     expect->has_reaches = reader_given(setting, "reaches");
     expect->file = reader->file;

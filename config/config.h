@@ -32,8 +32,12 @@ struct config_test_expect { /* NULL or -1: not asked */
     char **reaches;
     size_t reach_count;
     bool has_reaches;
+    int64_t delay_s;
     int qos;
     int retain;
+    int64_t expiry_s;
+    char *response_topic;
+    char *dead_letter; /* the code of its reason */
     const char *file;
     int line;
 };
@@ -45,6 +49,10 @@ struct config_test { /* RULES 6; carried out by `cmqgw test` */
     char *payload; /* publish */
     int qos;
     bool retain;
+    char *content_type;   /* publish; NULL: none */
+    char *response_topic; /* publish; NULL: none */
+    char **user;          /* publish; each KEY=VALUE */
+    size_t user_count;
     char *queue; /* receive */
     char *body;  /* receive */
     struct config_test_expect *expect;

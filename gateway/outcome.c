@@ -3,6 +3,8 @@
 
 #include "base/json.h"
 
+#include <inttypes.h>
+
 enum { OUTCOME_MAX_JSON = 64 << 20 };
 
 /* ---- comparing ---- */
@@ -34,6 +36,13 @@ static bool same_tags(const struct destination *to, const struct config_test_exp
             return false;
     }
     return to->tag_count == x->tag_count;
+}
+
+/* The code that a reason begins with: "raw_empty: ...". */
+static struct span code_of(const char *error)
+{
+    struct span reason = error ? span_of(error) : (struct span){NULL, 0};
+    return span_slice(reason, 0, span_find(reason, ':'));
 }
 
 /* A place is named by its queue, its url or its subscription. */
@@ -87,13 +96,17 @@ struct outcome_fit outcome_compare(const struct outcome *outcome,
     ask(&fit, x->payload, m && span_eq_str(m->payload, x->payload));
     ask(&fit, x->qos >= 0, m && m->qos == x->qos);
     ask(&fit, x->retain >= 0, m && m->retain == (x->retain > 0));
+    ask(&fit, x->delay_s >= 0, d && to->delay_s == x->delay_s);
+    ask(&fit, x->expiry_s >= 0, m && (m->has_expiry ? m->expiry_s : 0) == x->expiry_s);
+    ask_text(&fit, x->response_topic, m ? m->response_topic : none);
+    ask_text(&fit, x->dead_letter, code_of(outcome->error));
     return fit;
 }
 
 bool outcome_meets(const struct outcome *outcome, const struct config_test_expect *expect)
 {
     struct outcome_fit fit = outcome_compare(outcome, expect);
-    return !outcome->error && fit.held == fit.asked;
+    return (outcome->error != NULL) == (expect->dead_letter != NULL) && fit.held == fit.asked;
 }
 
 /* ---- showing ---- */
@@ -113,6 +126,12 @@ static void add_bool(struct buf *out, const char *key, bool value)
 {
     add_key(out, key);
     buf_add_str(out, value ? "true" : "false");
+}
+
+static void add_seconds(struct buf *out, const char *key, int64_t seconds)
+{
+    add_key(out, key);
+    buf_printf(out, "\"%" PRId64 "s\"", seconds);
 }
 
 static void add_list(struct buf *out, const char *key, const struct span *list, size_t count)
@@ -155,6 +174,8 @@ static void add_delivery(struct buf *out, const struct outcome *outcome)
         add_text(out, "route", to->route);
     if (to->tag_count > 0)
         add_list(out, "tags", to->tags, to->tag_count);
+    if (to->delay_s > 0)
+        add_seconds(out, "delay", to->delay_s);
     add_text(out, "body", d->delivery->body);
     add_reaches(out, outcome);
 }
@@ -166,6 +187,10 @@ static void add_message(struct buf *out, const struct mqtt_message *m)
     add_key(out, "qos");
     buf_add_u64(out, (uint64_t)m->qos);
     add_bool(out, "retain", m->retain);
+    if (m->has_expiry)
+        add_seconds(out, "expiry", m->expiry_s);
+    if (m->response_topic.ptr)
+        add_text(out, "response_topic", m->response_topic);
 }
 
 char *outcome_json(const struct outcome *outcome)
@@ -187,8 +212,14 @@ char *outcome_expected_json(const struct config_test_expect *x)
 {
     const struct {
         const char *key, *value;
-    } texts[] = {{"rule", x->rule},   {"queue", x->queue}, {"topic", x->topic},
-                 {"route", x->route}, {"body", x->body},   {"payload", x->payload}};
+    } texts[] = {{"rule", x->rule},
+                 {"queue", x->queue},
+                 {"topic", x->topic},
+                 {"route", x->route},
+                 {"body", x->body},
+                 {"payload", x->payload},
+                 {"response_topic", x->response_topic},
+                 {"dead_letter", x->dead_letter}};
     struct buf out = BUF_INIT(OUTCOME_MAX_JSON);
     buf_add_char(&out, '{');
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -205,6 +236,10 @@ char *outcome_expected_json(const struct config_test_expect *x)
     }
     if (x->retain >= 0)
         add_bool(&out, "retain", x->retain > 0);
+    if (x->delay_s >= 0)
+        add_seconds(&out, "delay", x->delay_s);
+    if (x->expiry_s >= 0)
+        add_seconds(&out, "expiry", x->expiry_s);
     buf_add_char(&out, '}');
     return buf_take(&out);
 }

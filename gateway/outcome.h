@@ -24,7 +24,7 @@ struct outcome_fit {
 struct outcome_fit outcome_compare(const struct outcome *outcome,
                                    const struct config_test_expect *expect);
 
-/* Whether all of it holds, and the rule did not fail. */
+/* Whether all of it holds, and the rule failed only if that is expected. */
 bool outcome_meets(const struct outcome *outcome, const struct config_test_expect *expect);
 
 /* A JSON object that the caller frees: all that is known, or all that is asked. */

@@ -151,21 +151,44 @@ static void compare(struct trial *trial, struct findings *f)
     free(unmet);
 }
 
+static struct span text_or_none(const char *text)
+{
+    return text ? span_of(text) : (struct span){NULL, 0};
+}
+
+/* The message that a test publishes; user is room for its user properties. */
+static struct mqtt_message message_of(const struct config_test *test,
+                                      struct mqtt_user_property user[MQTT_MAX_USER_PROPERTIES])
+{
+    for (size_t i = 0; i < test->user_count; i++) {
+        struct span text = span_of(test->user[i]);
+        size_t at = span_find(text, '=');
+        user[i] = (struct mqtt_user_property){span_slice(text, 0, at),
+                                              span_slice(text, at + 1, text.len)};
+    }
+    return (struct mqtt_message){.topic = span_of(test->topic),
+                                 .payload = span_of(test->payload),
+                                 .qos = test->qos,
+                                 .retain = test->retain,
+                                 .content_type = text_or_none(test->content_type),
+                                 .response_topic = text_or_none(test->response_topic),
+                                 .user = user,
+                                 .user_count = test->user_count};
+}
+
 struct trial *trial_new(const struct config *config, const struct config_test *test,
                         struct jq_worker *jq)
 {
     struct trial *trial = check_alloc(calloc(1, sizeof *trial));
     trial->test = test;
     struct findings f = {.test = test};
-    struct mqtt_message message = {0};
+    struct mqtt_user_property user[MQTT_MAX_USER_PROPERTIES];
+    struct mqtt_message message;
     if (test->is_receive) {
         f.reverse = reverse_explanation_new(config, span_of(test->queue), span_of(test->body), jq);
         find_reverse(&f);
     } else {
-        message.topic = span_of(test->topic);
-        message.payload = span_of(test->payload);
-        message.qos = test->qos;
-        message.retain = test->retain;
+        message = message_of(test, user);
         f.forward = explanation_new(config, &message, jq);
         find_forward(&f, config->resources.declared);
     }

@@ -3,9 +3,9 @@
  *
  * The message is planned by the same code as in the gateway and nothing is connected to. A test
  * holds when each expectation is met by an outcome of its own and no outcome is left over: the
- * list is complete, and a rule that fails, so that the message would be a dead letter or parked,
- * can only be left over. What comes is as of the year 1970, number 0, so that a CloudEvents body
- * can be expected to the byte.
+ * list is complete. A rule that fails, so that the message would be a dead letter or parked, meets
+ * only an expectation that names its reason. What comes is as of the year 1970, number 0, so that a
+ * CloudEvents body can be expected to the byte.
  */
 #ifndef GATEWAY_TRIAL_H
 #define GATEWAY_TRIAL_H

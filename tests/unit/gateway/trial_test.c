@@ -16,15 +16,20 @@ static const char rules[] =
     "  { name = \"hot\"; from = \"b\"; when = \".t > 80\"; body = \"jq:.t\"; to = { queue = "
     "\"q1\"; "
     "}; },\n"
-    "  { name = \"stray\"; from = \"s\"; to = { queue = \"q-{json:/n}\"; }; }\n"
+    "  { name = \"stray\"; from = \"s\"; to = { queue = \"q-{json:/n}\"; }; },\n"
+    "  { name = \"properties\"; from = \"p\"; to = { queue = \"{user:k}\"; delay = \"1m\"; };\n"
+    "    body = \"cloudevents\"; }\n"
     ");\n"
     "reverse = (\n"
     "  { name = \"down\"; from = { queue = \"d\"; }; to = \"c/{json:/i}\"; payload = \"jq:.p\"; "
     "},\n"
-    "  { name = \"binary\"; from = { queue = \"b\"; }; to = \"c\"; payload = \"base64\"; }\n"
+    "  { name = \"binary\"; from = { queue = \"b\"; }; to = \"c\"; payload = \"base64\"; },\n"
+    "  { name = \"event\"; from = { queue = \"e\"; }; to = \"c\"; payload = \"cloudevents\";\n"
+    "    expiry = \"5m\"; }\n"
     ");\n"
     "resources = {\n"
-    "  queues = ( { name = \"q1\"; }, { name = \"q2\"; }, { name = \"d\"; }, { name = \"b\"; } );\n"
+    "  queues = ( { name = \"q1\"; }, { name = \"q2\"; }, { name = \"d\"; }, { name = \"b\"; }, { "
+    "name = \"e\"; } );\n"
     "  topics = ( { name = \"t\"; subscriptions = (\n"
     "    { name = \"s1\"; queue = \"q1\"; tags = [ \"x\" ]; },\n"
     "    { name = \"s2\"; url = \"http://h/p\"; } ); } );\n"
@@ -81,6 +86,8 @@ static void check(const char *test, const char *expected)
     "{\"rule\": \"two\", \"topic\": \"t\", \"tags\": [\"x\", \"y\"], \"body\": \"1\", "            \
     "\"reaches\": "                                                                                \
     "[\"q1\", \"s2\"]}"
+
+#define D "receive = { queue = \"d\"; body = \"{\\\"i\\\":7,\\\"p\\\":[ 1 ]}\"; }; "
 
 static void a_list_that_names_all_that_comes_holds(void **state)
 {
@@ -166,6 +173,59 @@ static void a_rule_that_fails_meets_nothing(void **state)
           "payload\"}\n");
 }
 
+static void a_dead_letter_is_expected_by_the_code_of_its_reason(void **state)
+{
+    (void)state;
+    check("publish = { topic = \"b\"; payload = \"[]\"; };"
+          "expect = ( { rule = \"hot\"; dead_letter = \"jq_error\"; } );",
+          "");
+    check("receive = { queue = \"d\"; body = \"{}\"; };"
+          "expect = ( { dead_letter = \"template_missing\"; } );",
+          "");
+    check("receive = { queue = \"d\"; body = \"{}\"; };"
+          "expect = ( { dead_letter = \"template\"; } );",
+          "{\"dead_letter\": \"template\"} / {\"rule\": \"down\", \"error\": \"template_missing: "
+          "{json:/i} is not in the payload\"}\n");
+    check(A "expect = ( { queue = \"q1\"; }, { rule = \"two\"; }, { dead_letter = \"x\"; } );",
+          "{\"dead_letter\": \"x\"} / " Q2 "\n");
+}
+
+static void the_properties_of_a_message_count(void **state)
+{
+    (void)state;
+#define P                                                                                          \
+    "publish = { topic = \"p\"; payload = \"1\"; user = [ \"k=q1\", \"e==\" ]; "                   \
+    "content_type = \"a/b\"; response_topic = \"r/1\"; }; "
+#define E                                                                                          \
+    "{\\\"specversion\\\":\\\"1.0\\\",\\\"id\\\":\\\"edge-1-0\\\",\\\"source\\\":\\\"/mqtt/"       \
+    "edge-1\\\","                                                                                  \
+    "\\\"type\\\":\\\"mqtt.message\\\",\\\"subject\\\":\\\"p\\\",\\\"time\\\":\\\"1970-01-01T00:"  \
+    "00:00.000Z\\\","                                                                              \
+    "\\\"mqttqos\\\":1,\\\"mqttretain\\\":false,\\\"mqttresponsetopic\\\":\\\"r/1\\\","            \
+    "\\\"cmqgwvia\\\":\\\"edge-1\\\",\\\"mqttuser\\\":\\\"{\\\\\\\"k\\\\\\\":\\\\\\\"q1\\\\\\\","  \
+    "\\\\\\\"e\\\\\\\":\\\\\\\"=\\\\\\\"}\\\","                                                    \
+    "\\\"datacontenttype\\\":\\\"a/b\\\",\\\"data\\\":\\\"1\\\"}"
+    check(P "expect = ( { queue = \"q1\"; delay = \"1m\"; body = \"" E "\"; } );", "");
+    check(P "expect = ( { delay = \"0s\"; } );",
+          "{\"delay\": \"0s\"} / {\"rule\": \"properties\", \"queue\": \"q1\", \"delay\": \"60s\", "
+          "\"body\": \"" E "\", \"reaches\": [\"q1\"]}\n");
+#define R                                                                                          \
+    "receive = { queue = \"e\"; body = \"{\\\"specversion\\\":\\\"1.0\\\",\\\"id\\\":\\\"1\\\","   \
+    "\\\"source\\\":\\\"s\\\",\\\"type\\\":\\\"t\\\",\\\"mqttresponsetopic\\\":\\\"r\\\","         \
+    "\\\"data\\\":1}\"; }; "
+    check(R "expect = ( { expiry = \"5m\"; response_topic = \"r\"; } );", "");
+    check(R "expect = ( { expiry = \"6m\"; response_topic = \"r\"; } );",
+          "{\"response_topic\": \"r\", \"expiry\": \"360s\"} / {\"rule\": \"event\", \"topic\": "
+          "\"c\", "
+          "\"payload\": \"1\", \"qos\": 1, \"retain\": false, \"expiry\": \"300s\", "
+          "\"response_topic\": \"r\"}\n");
+    check(R "expect = ( { response_topic = \"q\"; } );",
+          "{\"response_topic\": \"q\"} / {\"rule\": \"event\", \"topic\": \"c\", "
+          "\"payload\": \"1\", \"qos\": 1, \"retain\": false, \"expiry\": \"300s\", "
+          "\"response_topic\": \"r\"}\n");
+    check(D "expect = ( { expiry = \"0s\"; } );", "");
+}
+
 static void a_rule_that_does_not_apply_says_why(void **state)
 {
     (void)state;
@@ -178,7 +238,6 @@ static void a_rule_that_does_not_apply_says_why(void **state)
 static void what_would_be_published_is_compared_member_by_member(void **state)
 {
     (void)state;
-#define D "receive = { queue = \"d\"; body = \"{\\\"i\\\":7,\\\"p\\\":[ 1 ]}\"; }; "
 #define M                                                                                          \
     "{\"rule\": \"down\", \"topic\": \"c/7\", \"payload\": \"[1]\", \"qos\": 1, \"retain\": "      \
     "false}\n"
@@ -204,6 +263,8 @@ int main(void)
         cmocka_unit_test(tags_and_reaches_are_complete_lists),
         cmocka_unit_test(a_queue_that_resources_do_not_declare_is_not_reached),
         cmocka_unit_test(a_rule_that_fails_meets_nothing),
+        cmocka_unit_test(a_dead_letter_is_expected_by_the_code_of_its_reason),
+        cmocka_unit_test(the_properties_of_a_message_count),
         cmocka_unit_test(a_rule_that_does_not_apply_says_why),
         cmocka_unit_test(what_would_be_published_is_compared_member_by_member),
     };
