@@ -29,7 +29,9 @@ struct options {
     const char *listen;
     const char *secret_id; /* a secret reference is allowed; NULL: not given */
     const char *secret_key;
-    const char *data; /* NULL: nothing is saved */
+    const char *data;     /* NULL: nothing is saved */
+    const char *tls_cert; /* both or neither */
+    const char *tls_key;
     int64_t tolerance_ms;
     bool at_fallback;
     struct depot_limits limits;
@@ -49,6 +51,8 @@ static void print_help(void)
          "                           section: its queues and topics exist at start\n"
          "      --listen HOST:PORT   default 127.0.0.1:8280; port 0 lets the system choose\n"
          "      --data FILE          keeps the state in FILE, over restarts and kill -9\n"
+         "      --tls-cert FILE      serves HTTPS with this certificate and its chain (PEM),\n"
+         "      --tls-key FILE       and this key\n"
          "      --secret-id ID       the account; default: the file's cmq section, else\n"
          "      --secret-key KEY     one that is printed at start. @env:NAME, @file:PATH work\n"
          "      --clock-tolerance T  how far a request's Timestamp may be off, default 2h\n"
@@ -90,6 +94,8 @@ static bool read_duration(const char *option, const char *value, int64_t *out)
 enum {
     OPT_LISTEN = 256,
     OPT_DATA,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
     OPT_ID,
     OPT_KEY,
     OPT_TOLERANCE,
@@ -110,6 +116,8 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"data", required_argument, NULL, OPT_DATA},
+    {"tls-cert", required_argument, NULL, OPT_TLS_CERT},
+    {"tls-key", required_argument, NULL, OPT_TLS_KEY},
     {"secret-id", required_argument, NULL, OPT_ID},
     {"secret-key", required_argument, NULL, OPT_KEY},
     {"clock-tolerance", required_argument, NULL, OPT_TOLERANCE},
@@ -140,6 +148,12 @@ static bool read_option(int option, const char *value, struct options *to)
     case OPT_DATA:
         to->data = value;
         return *value || bad_value("data", value, "a file's path");
+    case OPT_TLS_CERT:
+        to->tls_cert = value;
+        return true;
+    case OPT_TLS_KEY:
+        to->tls_key = value;
+        return true;
     case OPT_ID:
         to->secret_id = value;
         return true;
@@ -199,9 +213,13 @@ static bool read_options(int argc, char **argv, struct options *options, int *st
             return false;
         }
     }
-    if (optind == argc)
+    if (optind == argc && !options->tls_cert == !options->tls_key)
         return true;
-    (void)fprintf(stderr, "cmqlocal: unexpected \"%s\"; try cmqlocal --help\n", argv[optind]);
+    if (optind == argc) {
+        (void)fputs("cmqlocal: --tls-cert and --tls-key go together\n", stderr);
+    } else {
+        (void)fprintf(stderr, "cmqlocal: unexpected \"%s\"; try cmqlocal --help\n", argv[optind]);
+    }
     *status = EXIT_CONFIG;
     return false;
 }
@@ -269,8 +287,14 @@ static int serve(const struct options *options, struct store *store, struct vaul
                  struct span id, struct span key, bool is_default)
 {
     struct err err;
+    struct tls *tls = NULL;
+    if (options->tls_cert && !(tls = tls_new(options->tls_cert, options->tls_key, &err))) {
+        (void)fprintf(stderr, "cmqlocal: %s\n", err.text);
+        return EXIT_CONFIG;
+    }
     const struct server_options server_options = {
         .listen = options->listen,
+        .tls = tls,
         .verify = {.secret_id = id,
                    .secret_key = key,
                    .tolerance_s = options->tolerance_ms / 1000,
@@ -285,10 +309,11 @@ static int serve(const struct options *options, struct store *store, struct vaul
     struct server *server = server_open(&server_options, &err);
     if (!server) {
         (void)fprintf(stderr, "cmqlocal: %s\n", err.text);
+        tls_free(tls);
         return EXIT_CANNOT_RUN;
     }
-    printf("cmqlocal: listening on http://%s (queues %zu, topics %zu)\n", server_address(server),
-           store_queue_count(store), store_topic_count(store));
+    printf("cmqlocal: listening on %s://%s (queues %zu, topics %zu)\n", tls ? "https" : "http",
+           server_address(server), store_queue_count(store), store_topic_count(store));
     if (is_default) {
         puts("cmqlocal: no account given: SecretId " DEFAULT_SECRET_ID
              ", SecretKey " DEFAULT_SECRET_KEY);
@@ -296,6 +321,7 @@ static int serve(const struct options *options, struct store *store, struct vaul
     (void)fflush(stdout);
     bool ok = server_run(server);
     server_close(server);
+    tls_free(tls);
     return ok ? 0 : EXIT_CANNOT_RUN;
 }
 

@@ -419,7 +419,12 @@ static struct event_base *new_base(void)
     return base;
 }
 
-static void set_up_http(struct server *server)
+static struct bufferevent *on_tls_stream(struct event_base *base, void *ctx)
+{
+    return tls_stream(ctx, base);
+}
+
+static void set_up_http(struct server *server, struct tls *tls)
 {
     server->http = check_alloc(evhttp_new(server->base));
     evhttp_set_allowed_methods(server->http, UINT16_MAX); /* refused with a code, not a status */
@@ -428,6 +433,8 @@ static void set_up_http(struct server *server)
     evhttp_set_timeout(server->http, IDLE_S);
     (void)evhttp_set_flags(server->http, EVHTTP_SERVER_LINGERING_CLOSE);
     evhttp_set_gencb(server->http, on_request, server);
+    if (tls)
+        evhttp_set_bevcb(server->http, on_tls_stream, tls);
 }
 
 static void set_up_events(struct server *server)
@@ -468,7 +475,7 @@ struct server *server_open(const struct server_options *options, struct err *err
     buf_init(&server->answer, MAX_ANSWER_BYTES);
     buf_init(&server->query, MAX_HEADER_BYTES);
     journal_init(&server->journal);
-    set_up_http(server);
+    set_up_http(server, options->tls);
     set_up_events(server);
     const struct pusher_options pusher_options = {.base = server->base,
                                                   .hub = store_pushes(options->store),

@@ -9,11 +9,13 @@
 
 #include "base/err.h"
 #include "local/store.h"
+#include "local/tls.h"
 #include "local/vault.h"
 #include "local/verify.h"
 
 struct server_options {
     const char *listen; /* "127.0.0.1:8280", "[::1]:0"; copied */
+    struct tls *tls;    /* borrowed; NULL: plain HTTP */
     struct verify_options verify;
     struct store *store;     /* borrowed */
     struct vault *vault;     /* borrowed; NULL: nothing is saved */
