@@ -15,7 +15,11 @@ packages_of() {
             libmicrohttpd-dev uthash-dev libcmocka-dev
         ;;
     demo) echo mosquitto mosquitto-clients curl ;;
-    test) echo mosquitto mosquitto-clients openssl ;;
+    test)
+        local node='' # whatever is there will do
+        command -v node >/dev/null && command -v npm >/dev/null || node='nodejs npm'
+        echo "mosquitto mosquitto-clients openssl $node"
+        ;;
     check) echo clang clang-tidy clang-format libclang-rt-14-dev llvm-14 shellcheck ;;
     package) echo dpkg-dev file ;;
     *)
