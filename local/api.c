@@ -253,7 +253,7 @@ static void begin_task(struct api *api, struct call *call, struct api_task *task
     call->is_api3 = true;
 }
 
-static bool parse(const struct tc3_request *request, struct api_task *task, char **query)
+static bool parse(const struct verify3_request *request, struct api_task *task, char **query)
 {
     struct form form;
     if (span_eq_str(request->method, "POST") && request->body.len <= API_MAX_BODY_BYTES)
@@ -267,8 +267,8 @@ static bool parse(const struct tc3_request *request, struct api_task *task, char
            api_args_from_form(&task->args, &form, task->action->fields, &task->code, &task->why);
 }
 
-struct api_result api_serve(struct api *api, const struct tc3_request *request, bool was_delayed,
-                            struct call *call, int64_t now_ms)
+struct api_result api_serve(struct api *api, const struct verify3_request *request,
+                            bool was_delayed, struct call *call, int64_t now_ms)
 {
     struct api_result result = {.outcome = API_ANSWERED};
     struct api_task task;
@@ -284,7 +284,7 @@ struct api_result api_serve(struct api *api, const struct tc3_request *request, 
     struct err why;
     name_call(call, &task.args);
     if (spared(api, &in, &result)) {
-        if (tc3_verify(api->options.tc3, request, now_ms / 1000, &code, &why)) {
+        if (verify3_request(api->options.verifier3, request, now_ms / 1000, &code, &why)) {
             work(api, &in);
         } else {
             answer_error(call, code, why.text);

@@ -11,8 +11,8 @@
 #include "local/call.h"
 #include "local/sabotage.h"
 #include "local/store.h"
-#include "local/tc3.h"
 #include "local/verify.h"
+#include "local/verify3.h"
 
 enum {
     API_MAX_QUEUES = 10000, /* of an account (CMQ.md 4) */
@@ -26,7 +26,7 @@ enum {
 struct api_options {
     struct store *store; /* borrowed, as all of these */
     struct verifier *verifier;
-    struct tc3 *tc3;
+    struct verifier3 *verifier3;
     struct sabotage *sabotage;
     int64_t tolerance_s;  /* how far a form's Timestamp may be off */
     int64_t reuse_bar_ms; /* so long the name of what was deleted cannot be had again */
@@ -52,8 +52,8 @@ struct api_result {
 };
 
 /* A call with TC3 headers. call and its out are filled; was_delayed: the script had its turn. */
-struct api_result api_serve(struct api *api, const struct tc3_request *request, bool was_delayed,
-                            struct call *call, int64_t now_ms);
+struct api_result api_serve(struct api *api, const struct verify3_request *request,
+                            bool was_delayed, struct call *call, int64_t now_ms);
 
 /* A call as a form, for which call_init was called. */
 struct api_result api_serve_form(struct api *api, const struct verify_target *target,

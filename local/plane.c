@@ -86,7 +86,7 @@ static struct plane_result from_api(const struct api_result *served, struct call
     return result;
 }
 
-struct plane_result plane_serve_api3(struct plane *plane, const struct tc3_request *request,
+struct plane_result plane_serve_api3(struct plane *plane, const struct verify3_request *request,
                                      bool was_delayed, struct call *call, struct buf *out,
                                      int64_t now_ms)
 {

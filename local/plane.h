@@ -51,7 +51,7 @@ struct plane_result plane_serve(struct plane *plane, struct plane_request *reque
                                 struct call *call, struct buf *out, int64_t now_ms);
 
 /* The same for a call with TC3 headers. */
-struct plane_result plane_serve_api3(struct plane *plane, const struct tc3_request *request,
+struct plane_result plane_serve_api3(struct plane *plane, const struct verify3_request *request,
                                      bool was_delayed, struct call *call, struct buf *out,
                                      int64_t now_ms);
 

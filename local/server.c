@@ -50,7 +50,7 @@ struct server {
     int64_t now_ms;    /* Unix time; never runs backwards */
     struct exchange_set exchanges;
     struct plane plane;
-    struct tc3 *tc3;
+    struct verifier3 *verifier3;
     struct api *api;
     struct pusher *pusher;
     struct store *store;
@@ -303,9 +303,11 @@ static void serve_api3(struct server *server, struct evhttp_request *req, int64_
                        bool was_delayed)
 {
     struct call call;
+    struct span path;
     char *kept = NULL;
-    struct tc3_request request = {.method = http_method(req), .ctx = req, .header = find_header};
-    http_target(req, &request.path, &request.query);
+    struct verify3_request request = {
+        .method = http_method(req), .ctx = req, .header = find_header};
+    http_target(req, &path, &request.query);
     size_t len;
     const char *body = http_body(req, &len);
     request.body = span_make(body, len);
@@ -450,11 +452,11 @@ static void set_up_events(struct server *server)
 
 static void open_api(struct server *server, const struct server_options *options)
 {
-    server->tc3 =
-        tc3_new(options->verify.secret_id, options->verify.secret_key, options->api_tolerance_s);
+    server->verifier3 = verifier3_new(options->verify.secret_id, options->verify.secret_key,
+                                      options->api_tolerance_s);
     const struct api_options api_options = {.store = options->store,
                                             .verifier = server->plane.verifier,
-                                            .tc3 = server->tc3,
+                                            .verifier3 = server->verifier3,
                                             .sabotage = &server->sabotage,
                                             .tolerance_s = options->api_tolerance_s,
                                             .reuse_bar_ms = options->reuse_bar_ms,
@@ -530,7 +532,7 @@ void server_close(struct server *server)
     event_free(server->commit);
     event_base_free(server->base);
     api_free(server->api);
-    tc3_free(server->tc3);
+    verifier3_free(server->verifier3);
     verifier_free(server->plane.verifier);
     sabotage_clear(&server->sabotage);
     journal_fini(&server->journal);
