@@ -7,18 +7,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 #define VERSION "2020-02-17"
 
 enum { MAX_ACTIONS = 32 };
-
-/* A name that was deleted and cannot be had again yet. */
-struct bar {
-    enum api_kind kind;
-    int64_t until_ms;
-    char name[CMQ_MAX_NAME_BYTES + 1];
-};
 
 /* How many calls of an action there were in the present second. */
 struct rate {
@@ -28,9 +20,6 @@ struct rate {
 
 struct api {
     struct api_options options;
-    struct bar *bars;
-    size_t bar_count;
-    size_t bar_room;
     struct rate rates[MAX_ACTIONS];
 };
 
@@ -43,9 +32,6 @@ struct api *api_new(const struct api_options *options)
 
 void api_free(struct api *api)
 {
-    if (!api)
-        return;
-    free(api->bars);
     free(api);
 }
 
@@ -59,43 +45,34 @@ bool api_refuse(struct api_task *task, const char *code, const char *format, ...
     return false;
 }
 
+static enum bar_kind bar_kind(enum api_kind kind)
+{
+    return kind == API_QUEUE ? BAR_QUEUE : BAR_TOPIC;
+}
+
 bool api_name_free(struct api_task *task, enum api_kind kind, const char *name)
 {
-    struct api *api = task->api;
     const char *what = kind == API_QUEUE ? "queue" : "topic";
     if (kind == API_QUEUE ? !!store_queue(task->store, span_of(name))
                           : !!store_topic(task->store, span_of(name))) {
         return api_refuse(task, kind == API_QUEUE ? "ResourceInUse.Queue" : "ResourceInUse.Topic",
                           "%s is already existed,case insensitive", what);
     }
-    for (size_t i = 0; i < api->bar_count; i++) {
-        const struct bar *bar = &api->bars[i];
-        if (bar->kind == kind && bar->until_ms > task->now_ms && strcasecmp(bar->name, name) == 0) {
-            return api_refuse(task, "ResourceUnavailable",
-                              "resources of the previous queue/topic still being released: the "
-                              "name can be used again in %lld seconds",
-                              (long long)(bar->until_ms - task->now_ms + 999) / 1000);
-        }
+    int64_t until_ms =
+        bars_until(store_bars(task->store), bar_kind(kind), span_of(name), task->now_ms);
+    if (until_ms > 0) {
+        return api_refuse(task, "ResourceUnavailable",
+                          "resources of the previous queue/topic still being released: the name "
+                          "can be used again in %lld seconds",
+                          (long long)(until_ms - task->now_ms + 999) / 1000);
     }
     return true;
 }
 
 void api_name_freed(struct api_task *task, enum api_kind kind, const char *name)
 {
-    struct api *api = task->api;
-    size_t kept = 0;
-    for (size_t i = 0; i < api->bar_count; i++) {
-        if (api->bars[i].until_ms > task->now_ms)
-            api->bars[kept++] = api->bars[i];
-    }
-    if (kept == api->bar_room) {
-        api->bar_room = kept ? kept * 2 : 16;
-        api->bars = check_alloc(reallocarray(api->bars, api->bar_room, sizeof *api->bars));
-    }
-    struct bar *bar = &api->bars[kept];
-    *bar = (struct bar){.kind = kind, .until_ms = task->now_ms + api->options.reuse_bar_ms};
-    (void)snprintf(bar->name, sizeof bar->name, "%s", name);
-    api->bar_count = kept + 1;
+    bars_add(store_bars(task->store), bar_kind(kind), span_of(name),
+             task->now_ms + task->api->options.reuse_bar_ms, task->now_ms);
 }
 
 static void add_request_id(struct buf *out, uint64_t id)

@@ -13,7 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum record_kind { RECORD_MESSAGE, RECORD_PUSH, RECORD_QUEUE, RECORD_TOPIC, RECORD_KINDS };
+enum record_kind {
+    RECORD_MESSAGE,
+    RECORD_PUSH,
+    RECORD_QUEUE,
+    RECORD_TOPIC,
+    RECORD_BAR,
+    RECORD_KINDS
+};
 
 struct record {     /* zero-initialise */
     uint32_t place; /* in the list of what is stale, from 1 on; 0: the row is true */

@@ -24,6 +24,7 @@ struct store {
     struct push_hub pushes;
     struct store_queue *queues;
     struct store_topic *topics;
+    struct bars bars;
     int64_t now_ms;
 };
 
@@ -44,6 +45,7 @@ struct store *store_new(const struct depot_limits *limits, int64_t now_ms)
     store->now_ms = now_ms;
     depot_init(&store->depot, limits, now_ms);
     push_hub_init(&store->pushes, &store->depot);
+    store->bars.depot = &store->depot;
     return store;
 }
 
@@ -68,6 +70,7 @@ void store_free(struct store *store)
         queue = next;
     }
     push_hub_fini(&store->pushes);
+    bars_fini(&store->bars);
     depot_fini(&store->depot);
     free(store);
 }
@@ -372,6 +375,11 @@ struct queue *store_ready(const struct store *store)
 struct depot *store_depot(struct store *store)
 {
     return &store->depot;
+}
+
+struct bars *store_bars(struct store *store)
+{
+    return &store->bars;
 }
 
 struct push_hub *store_pushes(struct store *store)

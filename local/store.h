@@ -9,6 +9,7 @@
 #define LOCAL_STORE_H
 
 #include "base/err.h"
+#include "local/bars.h"
 #include "local/topic.h"
 
 struct store;
@@ -104,6 +105,9 @@ struct queue *store_ready(const struct store *store);
 
 /* The messages of all queues. */
 struct depot *store_depot(struct store *store);
+
+/* The names that cannot be had again yet. */
+struct bars *store_bars(struct store *store);
 
 /* The pushes of all subscriptions. */
 struct push_hub *store_pushes(struct store *store);

@@ -21,7 +21,9 @@ static const char schema[] =
     "dequeue_count INTEGER NOT NULL, body BLOB NOT NULL) STRICT;"
     "CREATE TABLE push(id INTEGER PRIMARY KEY, subscription INTEGER NOT NULL, "
     "message INTEGER NOT NULL, born_ms INTEGER NOT NULL, failures INTEGER NOT NULL, "
-    "due_ms INTEGER NOT NULL, tags BLOB NOT NULL, body BLOB NOT NULL) STRICT;";
+    "due_ms INTEGER NOT NULL, tags BLOB NOT NULL, body BLOB NOT NULL) STRICT;"
+    "CREATE TABLE bar(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, "
+    "until_ms INTEGER NOT NULL) STRICT;";
 
 static const char *const texts[VAULT_SQL_COUNT] = {
     [VAULT_BEGIN] = "BEGIN IMMEDIATE",
@@ -37,6 +39,7 @@ static const char *const texts[VAULT_SQL_COUNT] = {
                       "first_dequeue_ms, dequeue_count, body FROM message WHERE id = ?1",
     [VAULT_PUSHES] = "SELECT id, subscription, message, born_ms, failures, due_ms, tags, body "
                      "FROM push ORDER BY id",
+    [VAULT_BARS] = "SELECT id, kind, name, until_ms FROM bar ORDER BY id",
 
     [VAULT_QUEUE_SAVE] = "INSERT OR REPLACE INTO queue(id, definition) VALUES(?1, ?2)",
     [VAULT_TOPIC_SAVE] = "INSERT OR REPLACE INTO topic(id, definition) VALUES(?1, ?2)",
@@ -51,10 +54,12 @@ static const char *const texts[VAULT_SQL_COUNT] = {
     [VAULT_PUSH_ADD] = "INSERT INTO push(id, subscription, message, born_ms, failures, due_ms, "
                        "tags, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [VAULT_PUSH_CHANGE] = "UPDATE push SET failures = ?2, due_ms = ?3 WHERE id = ?1",
+    [VAULT_BAR_ADD] = "INSERT INTO bar(id, kind, name, until_ms) VALUES(?1, ?2, ?3, ?4)",
     [VAULT_QUEUE_DELETE] = "DELETE FROM queue WHERE id = ?1",
     [VAULT_TOPIC_DELETE] = "DELETE FROM topic WHERE id = ?1",
     [VAULT_MESSAGE_DELETE] = "DELETE FROM message WHERE id = ?1",
     [VAULT_PUSH_DELETE] = "DELETE FROM push WHERE id = ?1",
+    [VAULT_BAR_DELETE] = "DELETE FROM bar WHERE id = ?1",
 };
 
 bool vault_run(struct vault *vault, enum vault_sql which)

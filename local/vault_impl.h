@@ -18,6 +18,7 @@ enum vault_sql {
     VAULT_MESSAGES, /* their numbers, in the order in which they must be put back */
     VAULT_MESSAGE,
     VAULT_PUSHES,
+    VAULT_BARS,
 
     VAULT_QUEUE_SAVE,
     VAULT_TOPIC_SAVE,
@@ -25,10 +26,12 @@ enum vault_sql {
     VAULT_MESSAGE_CHANGE,
     VAULT_PUSH_ADD,
     VAULT_PUSH_CHANGE,
+    VAULT_BAR_ADD,
     VAULT_QUEUE_DELETE,
     VAULT_TOPIC_DELETE,
     VAULT_MESSAGE_DELETE,
     VAULT_PUSH_DELETE,
+    VAULT_BAR_DELETE,
     VAULT_SQL_COUNT
 };
 

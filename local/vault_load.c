@@ -140,6 +140,19 @@ static bool load_pushes(struct vault *vault, struct target *lines, struct err *e
     return at_end(vault, VAULT_PUSHES, code, err);
 }
 
+static bool load_bars(struct vault *vault, struct err *err)
+{
+    sqlite3_stmt *s = vault->statements[VAULT_BARS];
+    int code;
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        bars_restore(store_bars(vault->store),
+                     sqlite3_column_int64(s, 1) == BAR_TOPIC ? BAR_TOPIC : BAR_QUEUE,
+                     bytes_of(s, 2), sqlite3_column_int64(s, 3),
+                     (uint64_t)sqlite3_column_int64(s, 0));
+    }
+    return at_end(vault, VAULT_BARS, code, err);
+}
+
 static bool load_next_id(struct vault *vault, struct err *err)
 {
     sqlite3_stmt *s = vault->statements[VAULT_META];
@@ -171,7 +184,7 @@ bool vault_load(struct vault *vault, struct err *err)
         }
     }
     ok = ok && load_next_id(vault, err) && load_messages(vault, queues, err) &&
-         load_pushes(vault, lines, err);
+         load_pushes(vault, lines, err) && load_bars(vault, err);
     free_targets(queues);
     free_targets(lines);
     return ok;

@@ -57,6 +57,16 @@ static bool save_push(struct vault *vault, const struct push *push)
     return vault_run(vault, which);
 }
 
+static bool save_bar(struct vault *vault, const struct bar *bar)
+{
+    sqlite3_stmt *s = vault->statements[VAULT_BAR_ADD];
+    bind(s, 1, (int64_t)bar->number);
+    bind(s, 2, bar->kind);
+    (void)sqlite3_bind_text(s, 3, bar->name, -1, SQLITE_STATIC);
+    bind(s, 4, bar->until_ms);
+    return vault_run(vault, VAULT_BAR_ADD);
+}
+
 static bool save_text(struct vault *vault, enum vault_sql which, uint64_t number)
 {
     sqlite3_stmt *s = vault->statements[which];
@@ -80,6 +90,8 @@ static bool save(struct vault *vault, struct record *record)
     case RECORD_TOPIC:
         definition_of_topic(OWNER(record, struct topic), &vault->text);
         return save_text(vault, VAULT_TOPIC_SAVE, OWNER(record, struct topic)->number);
+    case RECORD_BAR:
+        return save_bar(vault, OWNER(record, struct bar));
     case RECORD_KINDS:
         break;
     }
@@ -89,10 +101,9 @@ static bool save(struct vault *vault, struct record *record)
 static bool forget(struct vault *vault, const struct gone *gone)
 {
     static const enum vault_sql statements[RECORD_KINDS] = {
-        [RECORD_MESSAGE] = VAULT_MESSAGE_DELETE,
-        [RECORD_PUSH] = VAULT_PUSH_DELETE,
-        [RECORD_QUEUE] = VAULT_QUEUE_DELETE,
-        [RECORD_TOPIC] = VAULT_TOPIC_DELETE,
+        [RECORD_MESSAGE] = VAULT_MESSAGE_DELETE, [RECORD_PUSH] = VAULT_PUSH_DELETE,
+        [RECORD_QUEUE] = VAULT_QUEUE_DELETE,     [RECORD_TOPIC] = VAULT_TOPIC_DELETE,
+        [RECORD_BAR] = VAULT_BAR_DELETE,
     };
     bind(vault->statements[statements[gone->kind]], 1, (int64_t)gone->number);
     return vault_run(vault, statements[gone->kind]);

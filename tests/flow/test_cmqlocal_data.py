@@ -254,6 +254,32 @@ class Kill(Data):
         state = self.server.control("GET", "/local/state")[1]
         return state["topics"]["t"]["subscriptions"]["hook"]
 
+    def manage(self, action, **params):
+        return self.server.call(action, path="/", Version="2020-02-17", **params)["Response"]
+
+    def test_what_the_management_plane_did_is_kept(self):
+        self.start(topology=None)
+        for name in ("made", "gone"):
+            self.assertIn("QueueId", self.manage("CreateCmqQueue", QueueName=name,
+                                                 VisibilityTimeout="77", **{
+                                                     "Tags.0.TagKey": "k", "Tags.0.TagValue": "v"}))
+        self.manage("CreateCmqTopic", TopicName="news", FilterType="2")
+        self.manage("CreateCmqSubscribe", TopicName="news", SubscriptionName="all",
+                    Protocol="queue", Endpoint="made", NotifyContentFormat="SIMPLIFIED",
+                    **{"BindingKey.0": "a.#"})
+        self.manage("ModifyCmqQueueAttribute", QueueName="made", PollingWaitSeconds="3")
+        before = self.manage("DescribeCmqQueueDetail", QueueName="made")["QueueDescribe"]
+        self.assertNotIn("Error", self.manage("DeleteCmqQueue", QueueName="gone"))
+        self.stop(signal.SIGKILL)
+        self.start(topology=None)
+        after = self.manage("DescribeCmqQueueDetail", QueueName="made")["QueueDescribe"]
+        self.assertEqual(after, before)
+        self.assertEqual((after["VisibilityTimeout"], after["PollingWaitSeconds"]), (77, 3))
+        self.assertEqual(self.manage("CreateCmqQueue", QueueName="GONE")["Error"]["Code"],
+                         "ResourceUnavailable")
+        self.ok("PublishMessage", topicName="news", msgBody="x", routingKey="a.b")
+        self.assertEqual(self.drain("made"), ["x"])
+
     def test_a_reset_is_kept_too(self):
         self.start()
         self.ok("SendMessage", queueName="work", msgBody="x")

@@ -351,6 +351,27 @@ static void numbers_are_not_used_again_when_the_clock_goes_back(void **unused)
     assert_true(receive_from(queue_named("work"))->id > id);
 }
 
+static void barred_names_stay_barred(void **unused)
+{
+    (void)unused;
+    bars_add(store_bars(store), BAR_QUEUE, span_of("Old"), now + 30000, now);
+    commit();
+    open_again();
+    assert_int_equal(bars_until(store_bars(store), BAR_QUEUE, span_of("oLD"), now), START + 30000);
+    assert_int_equal(bars_until(store_bars(store), BAR_TOPIC, span_of("old"), now), 0);
+    assert_int_equal(bars_until(store_bars(store), BAR_QUEUE, span_of("older"), now), 0);
+    now += 30000;
+    assert_int_equal(bars_until(store_bars(store), BAR_QUEUE, span_of("old"), now), 0);
+    bars_add(store_bars(store), BAR_TOPIC, span_of("news"), now + 1, now); /* the old one goes */
+    commit();
+    now -= 30000;
+    open_again();
+    assert_int_equal(bars_until(store_bars(store), BAR_QUEUE, span_of("old"), now), 0);
+    assert_int_equal(bars_until(store_bars(store), BAR_TOPIC, span_of("news"), now), START + 30001);
+    bars_add(store_bars(store), BAR_TOPIC, span_of("none"), now, now);
+    assert_int_equal(bars_until(store_bars(store), BAR_TOPIC, span_of("none"), now), 0);
+}
+
 /* Every number of slots, with holes, leads to the same handles as before. */
 static void handles_survive_with_holes_between(void **unused)
 {
@@ -517,6 +538,7 @@ int main(void)
         TEST(topics_come_back_with_their_subscriptions),
         TEST(pushes_go_on_where_they_were),
         TEST(numbers_are_not_used_again_when_the_clock_goes_back),
+        TEST(barred_names_stay_barred),
         TEST(handles_survive_with_holes_between),
         TEST(a_million_bytes_come_back),
         TEST(the_first_change_after_each_commit_is_told),
