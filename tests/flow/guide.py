@@ -24,6 +24,7 @@ from harness import BIN, PATIENCE, ROOT, Process, wait_until
 @dataclass
 class Block:
     line: int    # of the opening backticks
+    before: str  # the line of text above
     words: dict  # what the block is: {"file": "gateway.cfg"}, {"run": "", "exit": "1"}
     text: str
 
@@ -47,7 +48,25 @@ def blocks_of(path):
     for found in re.finditer(r"^```(\w+) ([^\n`]+)\n(.*?)^```$", text, re.M | re.S):
         words = {name: value for name, _, value in
                  (word.partition("=") for word in found[2].split())}
-        yield Block(text.count("\n", 0, found.start()) + 1, words, found[3])
+        above = text[:found.start()].rstrip().rpartition("\n")[2]
+        yield Block(text.count("\n", 0, found.start()) + 1, above, words, found[3])
+
+
+def anchors_of(path):
+    """What a link into the document may name, as GitHub makes it of headings."""
+    with open(path, encoding="utf-8") as document:
+        headings = re.findall(r"^#+ (.*)$", document.read(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links_of(path):
+    """Links to files or headings that are not there."""
+    with open(path, encoding="utf-8") as document:
+        links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read())
+    for name, anchor in links:
+        target = os.path.join(os.path.dirname(path), name) if name else path
+        if not os.path.exists(target) or (anchor and anchor not in anchors_of(target)):
+            yield f"{name}#{anchor}"
 
 
 def without_varying(text):
@@ -91,6 +110,7 @@ class Actor:
         raise AssertionError(f"line {block.line}: what is this block?")
 
     def do_file(self, block, name, mode="w"):
+        self.test.assertIn(f"`{name}`", block.before, f"line {block.line}: readers see no name")
         with open(self.path(name), mode, encoding="utf-8") as file:
             file.write(self.localized(block.text))
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from guide import Actor, blocks_of
+from guide import Actor, blocks_of, broken_links_of
 from harness import BIN, PATIENCE, ROOT, FlowTest
 
 CMQGW = os.path.join(BIN, "cmqgw")
@@ -139,6 +139,9 @@ class Cookbook(FlowTest):
 
 
 class Guide(FlowTest):
+    def test_links_lead_somewhere(self):
+        self.assertEqual([*broken_links_of(GUIDE), *broken_links_of(PAGE)], [])
+
     def test_what_the_guide_shows_happens(self):
         blocks = list(blocks_of(GUIDE))
         self.assertGreater(len([block for block in blocks if "run" in block.words]), 20)
