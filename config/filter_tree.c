@@ -83,20 +83,21 @@ struct walk {
     const struct shape *shape;
     const struct filter_tree *root;
     bool dollar;
-    size_t *owner;
+    filter_tree_visit *visit;
+    void *ctx;
 };
 
 static bool found(const struct walk *walk, size_t owner)
 {
-    *walk->owner = owner;
-    return true;
+    return walk->visit(walk->ctx, owner);
 }
 
+/* Until visit has enough: true. */
 static bool meets(const struct walk *walk, const struct filter_tree *node, size_t at)
 {
     bool wildcards = node != walk->root || !walk->dollar;
-    if (node->all && wildcards)
-        return found(walk, node->all_owner);
+    if (node->all && wildcards && found(walk, node->all_owner))
+        return true;
     if (at == walk->shape->count)
         return node->ends && found(walk, node->end_owner);
     const struct shape_word *word = &walk->shape->words[at];
@@ -136,16 +137,28 @@ static bool covers(const struct walk *walk, const struct filter_tree *node, size
     return child && covers(walk, child, at + 1);
 }
 
+bool filter_tree_each(const struct filter_tree *tree, const struct shape *shape,
+                      filter_tree_visit *visit, void *ctx)
+{
+    struct walk walk = {shape, tree, shape_begins_with_dollar(shape), visit, ctx};
+    return meets(&walk, tree, 0);
+}
+
+static bool take_first(void *ctx, size_t owner)
+{
+    *(size_t *)ctx = owner;
+    return true;
+}
+
 bool filter_tree_meets(const struct filter_tree *tree, const struct shape *shape, size_t *owner)
 {
-    struct walk walk = {shape, tree, shape_begins_with_dollar(shape), owner};
-    return meets(&walk, tree, 0);
+    return filter_tree_each(tree, shape, take_first, owner);
 }
 
 bool filter_tree_covers(const struct filter_tree *tree, struct span filter, size_t *owner)
 {
     struct shape shape;
     shape_of_filter(&shape, filter);
-    struct walk walk = {&shape, tree, shape_begins_with_dollar(&shape), owner};
+    struct walk walk = {&shape, tree, shape_begins_with_dollar(&shape), take_first, owner};
     return covers(&walk, tree, 0);
 }

@@ -21,6 +21,14 @@ void filter_tree_add(struct filter_tree *tree, struct span filter, size_t owner)
 bool filter_tree_meets(const struct filter_tree *tree, const struct shape *shape, size_t *owner);
 
 /*
+ * Calls visit for the owner of each filter of the tree that some topic of the shape matches too,
+ * perhaps more than once, until it returns true. Whether it did.
+ */
+typedef bool filter_tree_visit(void *ctx, size_t owner);
+bool filter_tree_each(const struct filter_tree *tree, const struct shape *shape,
+                      filter_tree_visit *visit, void *ctx);
+
+/*
  * Whether a filter of the tree matches every topic that filter, also plain, matches. As
  * topic_filter_covers, but "+/#" is not seen to cover "#".
  */

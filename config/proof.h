@@ -16,7 +16,7 @@ void proof_rules(const struct config *config, struct faults *faults);
 /* Names, routes, tags and delays of rules against resources; nothing unless they are declared. */
 void proof_paths(const struct config *config, struct faults *faults);
 
-/* Reverse rules whose messages can come back to them; nothing unless resources are declared. */
+/* Reverse rules whose messages, with resources declared, or dead letters can come back to them. */
 void proof_loops(const struct config *config, struct faults *faults);
 
 #endif

@@ -1,66 +1,117 @@
 /*
- * proof_loops - see proof.h: reverse rules whose messages come back to the queue they take from
+ * proof_loops - see proof.h: reverse rules whose messages come back to what they take from
  *
- * A well is a queue that reverse rules take from, with the filters of all forward rules that can
- * send there: directly, or through a topic that the queue is subscribed to.
+ * A well is what reverse rules take from: a queue, or the path of pushes. A graph is made of what
+ * each reverse rule publishes, the forward rules that can match it, and the wells that these can
+ * fill: directly, or through a topic and its subscriptions.
  */
+#include "config/cycles.h"
 #include "config/declared.h"
 #include "config/filter_tree.h"
+#include "config/list.h"
 #include "config/proof.h"
 
 #include <ctype.h>
 #include <uthash.h>
 
+enum { MAX_KEY_BYTES = 512, MAX_WAY_BYTES = 8192, SHOWN_STEPS = 6 };
+
 struct well {
-    char queue[CMQ_MAX_NAME_BYTES + 1]; /* in lower case */
-    struct filter_tree *senders;        /* owners are forward rules */
+    char *key;     /* "queue NAME" in lower case, or "push PATH" */
+    size_t *rules; /* that take from it */
+    size_t rule_count;
+    size_t stamp; /* the last reverse rule, counted from 1, that was seen to lead here */
     UT_hash_handle hh;
 };
 
 /* A subscription that fills a well. */
 struct pipe {
-    const struct resource_topic *topic;
     const struct resource_subscription *subscription;
     struct well *well;
 };
 
+/* The wells that a forward rule can fill. */
+struct reach {
+    struct well **wells;
+    size_t count;
+};
+
+/* A filter of a forward rule. */
+struct ear {
+    struct span filter;
+    size_t rule;
+};
+
 struct loops {
     const struct config *config;
+    struct faults *faults;
     struct declared declared;
     struct well *wells;
     struct pipe *pipes; /* in order of topic */
     size_t *first_pipe; /* of each topic, and behind the last */
+    struct reach *reach;
+    struct ear *ears; /* of rules that fill wells, in order of filter */
+    size_t ear_count;
+    struct filter_tree *tree; /* its owners are the first ears with a filter */
+    struct cycles graph;
+    size_t at; /* the reverse rule whose edges are being made */
 };
 
-static void lower(char out[CMQ_MAX_NAME_BYTES + 1], const char *name)
+static const struct reverse_rule *reverse_of(const struct loops *loops, size_t index)
 {
-    size_t i = 0;
-    for (; name[i] && i < CMQ_MAX_NAME_BYTES; i++)
-        out[i] = (char)tolower((unsigned char)name[i]);
-    out[i] = '\0';
+    return &loops->config->rules->reverse[index];
 }
 
-static struct well *well_of(const struct loops *loops, const char *queue)
+/* ---- wells ---- */
+
+static void make_key(struct buf *key, bool queue, struct span name)
 {
-    char name[CMQ_MAX_NAME_BYTES + 1] = "";
+    buf_printf(key, "%s %.*s", queue ? "queue" : "push", SPAN_ARG(name));
+    for (size_t i = 0; queue && i < key->len; i++)
+        key->ptr[i] = (char)tolower((unsigned char)key->ptr[i]);
+}
+
+static struct well *find_well(const struct loops *loops, bool queue, struct span name)
+{
+    struct buf key = BUF_INIT(MAX_KEY_BYTES);
     struct well *well;
-    lower(name, queue);
-    HASH_FIND_STR(loops->wells, name, well);
+    make_key(&key, queue, name);
+    HASH_FIND(hh, loops->wells, buf_str(&key), key.len, well);
+    buf_fini(&key);
+    return well;
+}
+
+static struct well *make_well(struct loops *loops, bool queue, struct span name)
+{
+    struct buf key = BUF_INIT(MAX_KEY_BYTES);
+    struct well *well = check_alloc(calloc(1, sizeof *well));
+    make_key(&key, queue, name);
+    size_t len = key.len;
+    well->key = buf_take(&key);
+    HASH_ADD_KEYPTR(hh, loops->wells, well->key, len, well);
     return well;
 }
 
 static void make_wells(struct loops *loops)
 {
-    const struct ruleset *set = loops->config->rules;
-    for (size_t i = 0; i < set->reverse_count; i++) {
-        const struct reverse_rule *rule = &set->reverse[i];
-        if (!rule->queue || rule->allow_loop || well_of(loops, rule->queue))
-            continue;
-        struct well *well = check_alloc(calloc(1, sizeof *well));
-        lower(well->queue, rule->queue);
-        well->senders = filter_tree_new();
-        HASH_ADD_STR(loops->wells, queue, well);
+    for (size_t i = 0; i < loops->config->rules->reverse_count; i++) {
+        const struct reverse_rule *rule = reverse_of(loops, i);
+        struct span name = span_of(rule->queue ? rule->queue : rule->push_path);
+        struct well *well = find_well(loops, rule->queue, name);
+        if (!well)
+            well = make_well(loops, rule->queue, name);
+        well->rules = list_grow(well->rules, well->rule_count, sizeof *well->rules);
+        well->rules[well->rule_count++] = i;
     }
+}
+
+/* The path of "http://HOST/PATH?QUERY". */
+static struct span path_of(const char *url)
+{
+    struct span text = span_of(url);
+    struct span rest = span_slice(text, span_find(text, ':') + strlen("://"), text.len);
+    rest = span_slice(rest, span_find(rest, '/'), rest.len);
+    return span_slice(rest, 0, span_find(rest, '?'));
 }
 
 static void make_pipes(struct loops *loops)
@@ -75,22 +126,29 @@ static void make_pipes(struct loops *loops)
         const struct resource_topic *topic = &resources->topics[i];
         for (size_t k = 0; k < topic->subscription_count; k++) {
             const struct resource_subscription *s = &topic->subscriptions[k];
-            struct well *well = s->queue ? well_of(loops, s->queue) : NULL;
+            struct well *well =
+                find_well(loops, s->queue, s->queue ? span_of(s->queue) : path_of(s->url));
             if (well)
-                loops->pipes[count++] = (struct pipe){topic, s, well};
+                loops->pipes[count++] = (struct pipe){s, well};
         }
         loops->first_pipe[i + 1] = count;
     }
 }
 
-static void add_sender(const struct loops *loops, struct well *well, size_t index)
+/* ---- what forward rules fill ---- */
+
+static void add_well(struct loops *loops, size_t index, struct well *well)
 {
-    const struct forward_rule *rule = &loops->config->rules->forward[index];
-    for (size_t i = 0; i < rule->from_count; i++)
-        filter_tree_add(well->senders, span_of(rule->from[i].filter->plain), index);
+    struct reach *reach = &loops->reach[index];
+    for (size_t i = 0; i < reach->count; i++) {
+        if (reach->wells[i] == well)
+            return;
+    }
+    reach->wells = list_grow(reach->wells, reach->count, sizeof(struct well *));
+    reach->wells[reach->count++] = well;
 }
 
-static void add_by_topic(const struct loops *loops, size_t index, const struct rule_target *target,
+static void add_by_topic(struct loops *loops, size_t index, const struct rule_target *target,
                          const struct resource_topic *topic)
 {
     const struct forward_rule *rule = &loops->config->rules->forward[index];
@@ -102,11 +160,11 @@ static void add_by_topic(const struct loops *loops, size_t index, const struct r
     for (size_t i = first; i < end; i++) {
         const struct pipe *pipe = &loops->pipes[i];
         if (declared_receives(topic, pipe->subscription, target, target->route ? &route : NULL))
-            add_sender(loops, pipe->well, index);
+            add_well(loops, index, pipe->well);
     }
 }
 
-static void add_target(const struct loops *loops, size_t index, const struct rule_target *target)
+static void add_target(struct loops *loops, size_t index, const struct rule_target *target)
 {
     const char *name = template_constant(target->name).ptr;
     const struct resources *resources = &loops->config->resources;
@@ -120,58 +178,191 @@ static void add_target(const struct loops *loops, size_t index, const struct rul
                 add_by_topic(loops, index, target, &resources->topics[i]);
         }
     } else if (name) {
-        struct well *well = well_of(loops, name);
+        struct well *well = find_well(loops, true, span_of(name));
         if (well)
-            add_sender(loops, well, index);
+            add_well(loops, index, well);
     } else {
         for (struct well *well = loops->wells; well; well = well->hh.next) {
-            if (shape_name_can_be(target->name, well->queue))
-                add_sender(loops, well, index);
+            const struct reverse_rule *taker = reverse_of(loops, well->rules[0]);
+            if (taker->queue && shape_name_can_be(target->name, taker->queue))
+                add_well(loops, index, well);
         }
     }
 }
 
-static void check_rule(const struct loops *loops, const struct reverse_rule *rule,
-                       struct faults *faults)
+static int by_filter(const void *a, const void *b)
 {
-    struct shape topic;
-    size_t index;
-    if (!rule->queue || rule->allow_loop)
-        return;
-    shape_of_topic(&topic, rule->to);
-    if (!filter_tree_meets(well_of(loops, rule->queue)->senders, &topic, &index))
-        return;
-    const struct forward_rule *forward = &loops->config->rules->forward[index];
-    faults_add(faults, FAULT_ERROR, rule->file, rule->line,
-               "a cycle: the forward rule \"%s\" at %s:%d can match what this rule publishes, and "
-               "can send it back to the queue \"%s\"; allow_loop = true permits it",
-               forward->name, forward->file, forward->line, rule->queue);
+    const struct ear *x = a, *y = b;
+    int order = span_cmp(x->filter, y->filter);
+    return order != 0 ? order : (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+static void make_ears(struct loops *loops)
+{
+    const struct ruleset *set = loops->config->rules;
+    for (size_t i = 0; i < set->forward_count; i++) {
+        const struct forward_rule *rule = &set->forward[i];
+        for (size_t k = 0; k < rule->target_count; k++)
+            add_target(loops, i, &rule->targets[k]);
+        for (size_t k = 0; k < rule->from_count && loops->reach[i].count > 0; k++) {
+            loops->ears = list_grow(loops->ears, loops->ear_count, sizeof *loops->ears);
+            loops->ears[loops->ear_count++] = (struct ear){span_of(rule->from[k].filter->plain), i};
+        }
+    }
+    if (loops->ear_count > 0)
+        qsort(loops->ears, loops->ear_count, sizeof *loops->ears, by_filter);
+    loops->tree = filter_tree_new();
+    for (size_t i = 0; i < loops->ear_count; i++)
+        filter_tree_add(loops->tree, loops->ears[i].filter, i);
+}
+
+/* ---- cycles ---- */
+
+/* Adds the edges from the reverse rule at hand through the forward rules with this ear's filter. */
+static bool add_edges(void *ctx, size_t first)
+{
+    struct loops *loops = ctx;
+    struct span filter = loops->ears[first].filter;
+    for (size_t i = first; i < loops->ear_count && span_eq(loops->ears[i].filter, filter); i++) {
+        const struct reach *reach = &loops->reach[loops->ears[i].rule];
+        for (size_t k = 0; k < reach->count; k++) {
+            struct well *well = reach->wells[k];
+            for (size_t r = 0; r < well->rule_count && well->stamp != loops->at + 1; r++) {
+                if (!reverse_of(loops, well->rules[r])->allow_loop)
+                    cycles_add(&loops->graph, loops->at, well->rules[r], loops->ears[i].rule);
+            }
+            well->stamp = loops->at + 1;
+        }
+    }
+    return false;
+}
+
+static void add_step(const struct loops *loops, struct buf *text, size_t forward, size_t to,
+                     bool last)
+{
+    const struct forward_rule *rule = &loops->config->rules->forward[forward];
+    const struct reverse_rule *taker = reverse_of(loops, to);
+    buf_printf(text,
+               "the forward rule \"%s\" at %s:%d can match what %s publishes, and can send it ",
+               rule->name, rule->file, rule->line, text->len > 0 ? "that one" : "this rule");
+    if (last && taker->queue) {
+        buf_printf(text, "back to the queue \"%s\"", taker->queue);
+    } else if (last) {
+        buf_add_str(text, "back by a subscription that posts to this rule");
+    } else if (taker->queue) {
+        buf_printf(text, "to the queue \"%s\" of the reverse rule \"%s\" at %s:%d; ", taker->queue,
+                   taker->name, taker->file, taker->line);
+    } else {
+        buf_printf(text, "to the reverse rule \"%s\" at %s:%d by a subscription that posts to it; ",
+                   taker->name, taker->file, taker->line);
+    }
+}
+
+static void tell_cycle(void *ctx, const size_t *nodes, const size_t *labels, size_t count)
+{
+    const struct loops *loops = ctx;
+    const struct reverse_rule *rule = reverse_of(loops, nodes[0]);
+    struct buf way = BUF_INIT(MAX_WAY_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        if (i < SHOWN_STEPS || i + 1 == count)
+            add_step(loops, &way, labels[i], nodes[(i + 1) % count], i + 1 == count);
+        if (i == SHOWN_STEPS && i + 1 < count)
+            buf_printf(&way, "and so on over %zu more rules; ", count - 1 - SHOWN_STEPS);
+    }
+    faults_add(loops->faults, FAULT_ERROR, rule->file, rule->line,
+               "a cycle: %s; allow_loop = true%s permits it", buf_str(&way),
+               count > 1 ? " in one of the reverse rules" : "");
+    buf_fini(&way);
+}
+
+static void find_loops(struct loops *loops)
+{
+    const struct ruleset *set = loops->config->rules;
+    make_pipes(loops);
+    make_ears(loops);
+    cycles_init(&loops->graph, set->reverse_count);
+    for (loops->at = 0; loops->ear_count > 0 && loops->at < set->reverse_count; loops->at++) {
+        struct shape topic;
+        if (reverse_of(loops, loops->at)->allow_loop)
+            continue;
+        shape_of_topic(&topic, reverse_of(loops, loops->at)->to);
+        filter_tree_each(loops->tree, &topic, add_edges, loops);
+    }
+    cycles_find(&loops->graph, tell_cycle, loops);
+    if (loops->graph.cut) {
+        faults_add(loops->faults, FAULT_WARNING, set->reverse[0].file, set->reverse[0].line,
+                   "rules lead to each other in too many ways: not every cycle was looked for");
+    }
+    cycles_fini(&loops->graph);
+}
+
+/* ---- dead letters ---- */
+
+static void tell_dead_cycle(void *ctx, const size_t *nodes, const size_t *labels, size_t count)
+{
+    (void)labels;
+    const struct loops *loops = ctx;
+    const struct reverse_rule *rule = reverse_of(loops, nodes[0]);
+    struct buf way = BUF_INIT(MAX_WAY_BYTES);
+    for (size_t i = 1; i < count && i <= SHOWN_STEPS; i++) {
+        const struct reverse_rule *next = reverse_of(loops, nodes[i]);
+        buf_printf(&way, "to the reverse rule \"%s\" at %s:%d, and from there ", next->name,
+                   next->file, next->line);
+    }
+    if (count > SHOWN_STEPS + 1)
+        buf_printf(&way, "over %zu more rules ", count - 1 - SHOWN_STEPS);
+    faults_add(loops->faults, FAULT_ERROR, rule->file, rule->line,
+               "a cycle of dead letters: what this rule cannot publish goes %sback to the queue "
+               "\"%s\", for ever",
+               buf_str(&way), rule->queue);
+    buf_fini(&way);
+}
+
+static void find_dead_loops(struct loops *loops)
+{
+    const struct ruleset *set = loops->config->rules;
+    cycles_init(&loops->graph, set->reverse_count);
+    for (size_t i = 0; i < set->reverse_count; i++) {
+        const char *queue = set->reverse[i].dead_letter;
+        const struct well *well = *queue ? find_well(loops, true, span_of(queue)) : NULL;
+        for (size_t k = 0; well && k < well->rule_count; k++)
+            cycles_add(&loops->graph, i, well->rules[k], 0);
+    }
+    cycles_find(&loops->graph, tell_dead_cycle, loops);
+    cycles_fini(&loops->graph);
+}
+
+static void loops_fini(struct loops *loops)
+{
+    struct well *well, *next;
+    HASH_ITER(hh, loops->wells, well, next)
+    {
+        HASH_DEL(loops->wells, well);
+        free(well->rules);
+        free(well->key);
+        free(well);
+    }
+    for (size_t i = 0; i < loops->config->rules->forward_count; i++)
+        free(loops->reach[i].wells);
+    filter_tree_free(loops->tree);
+    free(loops->reach);
+    free(loops->ears);
+    free(loops->pipes);
+    free(loops->first_pipe);
+    declared_fini(&loops->declared);
 }
 
 void proof_loops(const struct config *config, struct faults *faults)
 {
     const struct ruleset *set = config->rules;
-    struct loops loops = {.config = config};
-    if (!config->resources.declared || set->reverse_count == 0)
+    struct loops loops = {.config = config, .faults = faults};
+    if (set->reverse_count == 0)
         return;
     declared_init(&loops.declared, &config->resources);
+    loops.reach = check_alloc(calloc(set->forward_count + 1, sizeof *loops.reach));
     make_wells(&loops);
-    make_pipes(&loops);
-    for (size_t i = 0; loops.wells && i < set->forward_count; i++) {
-        for (size_t k = 0; k < set->forward[i].target_count; k++)
-            add_target(&loops, i, &set->forward[i].targets[k]);
-    }
-    for (size_t i = 0; i < set->reverse_count; i++)
-        check_rule(&loops, &set->reverse[i], faults);
-
-    struct well *well, *next;
-    HASH_ITER(hh, loops.wells, well, next)
-    {
-        HASH_DEL(loops.wells, well);
-        filter_tree_free(well->senders);
-        free(well);
-    }
-    free(loops.pipes);
-    free(loops.first_pipe);
-    declared_fini(&loops.declared);
+    if (config->resources.declared)
+        find_loops(&loops);
+    find_dead_loops(&loops);
+    loops_fini(&loops);
 }
