@@ -17,7 +17,7 @@ static const char default_config[] = "/etc/cmqgw/gateway.cfg";
 static void print_help(const struct command_line *line, FILE *out)
 {
     const struct command *command = line->command;
-    fprintf(out, "usage: %s %s\n", line->path, command->usage);
+    fprintf(out, "usage: %s%s%s\n", line->path, *command->usage ? " " : "", command->usage);
     if (command->help[0])
         fprintf(out, "\n%s", command->help);
     if (command->subs) {
