@@ -53,6 +53,12 @@ static bool find_topic(struct task *task, struct span name, struct topic **out)
     return *out || refuse(task, 4440, 10600, NULL);
 }
 
+/* Counts a call of a kind; false when there were too many in this second. */
+static bool in_rate(struct task *task, struct rate *rate)
+{
+    return rate_take(rate, task->service->rate, task->now_ms) || refuse(task, 4420, 10250, NULL);
+}
+
 /* Reads a whole number; the caller's *out stays as it is when the parameter was not sent. */
 static bool read_number(struct task *task, const char *key, int64_t *out)
 {
@@ -142,7 +148,8 @@ static struct action_wait send_message(struct task *task)
     size_t count;
     int64_t delay_s = 0;
     if (!read_name(task, "queueName", 10020, &name) || !read_bodies(task, bodies, &count) ||
-        !read_number(task, "delaySeconds", &delay_s) || !find_queue(task, name, &queue))
+        !read_number(task, "delaySeconds", &delay_s) || !find_queue(task, name, &queue) ||
+        !in_rate(task, &queue->rates[QUEUE_SENDS]))
         return answered;
     if (delay_s < 0 || delay_s > queue->attributes.retention_s) {
         call_error(task->call, 4000, 10692, NULL);
@@ -225,7 +232,7 @@ static struct action_wait receive_message(struct task *task)
     if ((task->call->batch && !read_range(task, "numOfMsg", 1, CMQ_MAX_BATCH, &max)) ||
         (form_get(task->form, "pollingWaitSeconds") &&
          !read_range(task, "pollingWaitSeconds", 0, CMQ_MAX_POLL_S, &wait_s)) ||
-        !find_queue(task, name, &queue))
+        !find_queue(task, name, &queue) || !in_rate(task, &queue->rates[QUEUE_RECEIVES]))
         return answered;
     if (wait_s < 0)
         wait_s = queue->attributes.polling_wait_s;
@@ -260,7 +267,7 @@ static struct action_wait delete_message(struct task *task)
         call_error(task->call, 4000, 10390, "receiptHandle");
     } else if (handle->len == 0 || handle->len > CMQ_MAX_HANDLE_BYTES) {
         call_error(task->call, 4000, 10470, NULL);
-    } else if (!find_queue(task, name, &queue)) {
+    } else if (!find_queue(task, name, &queue) || !in_rate(task, &queue->rates[QUEUE_DELETES])) {
         return answered;
     } else if (!queue_delete(queue, *handle, task->now_ms)) {
         call_error(task->call, 4430, 10260, NULL);
@@ -285,7 +292,7 @@ static struct action_wait batch_delete_message(struct task *task)
             return answered;
         }
     }
-    if (!find_queue(task, name, &queue))
+    if (!find_queue(task, name, &queue) || !in_rate(task, &queue->rates[QUEUE_DELETES]))
         return answered;
     for (size_t i = 0; i < count; i++) {
         if (!queue_delete(queue, handles[i], task->now_ms))
@@ -351,7 +358,7 @@ static struct action_wait publish_message(struct task *task)
     size_t count;
     if (!read_name(task, "topicName", 10590, &name) || !read_bodies(task, bodies, &count) ||
         !read_tags(task, tags, &label.tag_count) || !read_route(task, &label.route) ||
-        !find_topic(task, name, &topic))
+        !find_topic(task, name, &topic) || !in_rate(task, &topic->rate))
         return answered;
     if (topic->by_route && label.route.len == 0) {
         call_error(task->call, 4000, 10700, NULL);

@@ -14,6 +14,7 @@
 struct service {
     struct store *store;
     const char *address; /* what QueryQueueRoute and QueryTopicRoute answer */
+    uint32_t rate;       /* calls of a kind to a queue or topic a second, then 4420; 0: no limit */
 };
 
 struct action_wait {

@@ -12,12 +12,6 @@
 
 enum { MAX_ACTIONS = 32 };
 
-/* How many calls of an action there were in the present second. */
-struct rate {
-    int64_t second;
-    uint32_t calls;
-};
-
 struct api {
     struct api_options options;
     struct rate rates[MAX_ACTIONS];
@@ -167,11 +161,7 @@ static bool within_rate(struct api *api, const struct api_action *action, int64_
 {
     struct rate *rate = &api->rates[action - api_actions];
     CHECK(action - api_actions < MAX_ACTIONS);
-    if (api->options.rate == 0)
-        return true;
-    if (rate->second != now_ms / 1000)
-        *rate = (struct rate){.second = now_ms / 1000};
-    return ++rate->calls <= api->options.rate;
+    return rate_take(rate, api->options.rate, now_ms);
 }
 
 /* Whether an authentic call asks for something that there is; the action, else a refusal. */

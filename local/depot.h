@@ -49,6 +49,7 @@ struct depot_limits {
 
 struct depot {
     struct depot_limits limits;
+    bool bury_on_receive;   /* policy 0: at receive max_receive + 1, not when visibility lapses */
     struct message **slots; /* a free slot holds the number of the next free one */
     uint32_t slot_count;
     uint32_t free_slot;

@@ -17,7 +17,7 @@ enum {
     EXIT_CONFIG = 1,
     EXIT_CANNOT_RUN = 3,
     MAX_PUSH_TIMEOUT_MS = 3600 * 1000,
-    MAX_API_RATE = 1000000
+    MAX_RATE = 1000000
 };
 
 /* For whoever gives no account: known to all, so of use on one machine only. */
@@ -40,6 +40,8 @@ struct options {
     int64_t api_tolerance_ms;
     int64_t reuse_bar_ms;
     uint64_t api_rate;
+    uint64_t rate;
+    bool bury_on_receive;
 };
 
 static void print_help(void)
@@ -61,6 +63,12 @@ static void print_help(void)
          "      --max-memory SIZE    of all messages together, default 1GiB\n"
          "      --max-messages N     in one queue, default 100000000\n"
          "      --max-unacked N      of a queue in flight, and as many delayed, default 1000000\n"
+         "      --rate N             calls of a kind (sends, receives, deletes, publishes) to one\n"
+         "                           queue or topic a second, after which they get 4420: the\n"
+         "                           real service has 5000; default 0: no limit\n"
+         "      --dead-letter-at lapse|receive\n"
+         "                           when a message that was received too often is dead: when\n"
+         "                           its last visibility lapses (default), or at the next receive\n"
          "      --push-timeout T     how long a push to an http subscription may take until it\n"
          "                           is answered, default 15s\n"
          "      --push-speedup N     divides the times between the tries of a push, and how long\n"
@@ -86,6 +94,12 @@ static bool read_count(const char *option, const char *value, uint64_t *out)
            bad_value(option, value, "a number from 1 to 4294967295");
 }
 
+static bool read_rate(const char *option, const char *value, uint64_t *out)
+{
+    return span_to_u64(span_of(value), MAX_RATE, out) ||
+           bad_value(option, value, "a number from 0 to 1000000");
+}
+
 static bool read_duration(const char *option, const char *value, int64_t *out)
 {
     return duration_parse(span_of(value), out) || bad_value(option, value, "a duration such as 2h");
@@ -103,6 +117,8 @@ enum {
     OPT_MEMORY,
     OPT_MESSAGES,
     OPT_UNACKED,
+    OPT_RATE,
+    OPT_DEAD_LETTER_AT,
     OPT_PUSH_TIMEOUT,
     OPT_PUSH_SPEEDUP,
     OPT_API_TOLERANCE,
@@ -125,6 +141,8 @@ static const struct option long_options[] = {
     {"max-memory", required_argument, NULL, OPT_MEMORY},
     {"max-messages", required_argument, NULL, OPT_MESSAGES},
     {"max-unacked", required_argument, NULL, OPT_UNACKED},
+    {"rate", required_argument, NULL, OPT_RATE},
+    {"dead-letter-at", required_argument, NULL, OPT_DEAD_LETTER_AT},
     {"push-timeout", required_argument, NULL, OPT_PUSH_TIMEOUT},
     {"push-speedup", required_argument, NULL, OPT_PUSH_SPEEDUP},
     {"api-tolerance", required_argument, NULL, OPT_API_TOLERANCE},
@@ -173,6 +191,12 @@ static bool read_option(int option, const char *value, struct options *to)
         return read_count("max-messages", value, &to->limits.queue_count);
     case OPT_UNACKED:
         return read_count("max-unacked", value, &to->limits.unacked);
+    case OPT_RATE:
+        return read_rate("rate", value, &to->rate);
+    case OPT_DEAD_LETTER_AT:
+        to->bury_on_receive = strcmp(value, "receive") == 0;
+        return to->bury_on_receive || strcmp(value, "lapse") == 0 ||
+               bad_value("dead-letter-at", value, "\"lapse\" or \"receive\"");
     case OPT_PUSH_TIMEOUT:
         return (duration_parse(span_of(value), &to->push_timeout_ms) && to->push_timeout_ms > 0 &&
                 to->push_timeout_ms <= MAX_PUSH_TIMEOUT_MS) ||
@@ -185,8 +209,7 @@ static bool read_option(int option, const char *value, struct options *to)
     case OPT_API_TOLERANCE:
         return read_duration("api-tolerance", value, &to->api_tolerance_ms);
     case OPT_API_RATE:
-        return span_to_u64(span_of(value), MAX_API_RATE, &to->api_rate) ||
-               bad_value("api-rate", value, "a number from 0 to 1000000");
+        return read_rate("api-rate", value, &to->api_rate);
     case OPT_REUSE_BAR:
         return read_duration("reuse-bar", value, &to->reuse_bar_ms);
     default:
@@ -301,6 +324,7 @@ static int serve(const struct options *options, struct store *store, struct vaul
                    .at_fallback = options->at_fallback},
         .store = store,
         .vault = vault,
+        .rate = (uint32_t)options->rate,
         .push_timeout_ms = options->push_timeout_ms,
         .api_tolerance_s = options->api_tolerance_ms / 1000,
         .reuse_bar_ms = options->reuse_bar_ms,
@@ -354,6 +378,7 @@ int main(int argc, char **argv)
         goto out;
     store = store_new(&options.limits, clock_unix_ms());
     store_pushes(store)->speedup = options.push_speedup;
+    store_depot(store)->bury_on_receive = options.bury_on_receive;
     if (options.data && !(vault = vault_open(options.data, store, &err))) {
         (void)fprintf(stderr, "cmqlocal: %s\n", err.text);
         status = EXIT_CANNOT_RUN;

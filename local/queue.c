@@ -152,11 +152,18 @@ static void bury(struct queue *queue, struct message *message, int64_t now_ms)
     update_ready(grave);
 }
 
-static void end_timer(struct queue *queue, struct message *message, int64_t now_ms)
+/* Whether a message has been received as often as policy 0 allows. */
+static bool is_used_up(const struct queue *queue, const struct message *message)
 {
     const struct queue_attributes *a = &queue->attributes;
-    if (message->state == MESSAGE_INFLIGHT && queue->dead_letter &&
-        a->policy == QUEUE_BY_RECEIVES && message->dequeue_count >= a->max_receive) {
+    return queue->dead_letter && a->policy == QUEUE_BY_RECEIVES &&
+           message->dequeue_count >= a->max_receive;
+}
+
+static void end_timer(struct queue *queue, struct message *message, int64_t now_ms)
+{
+    if (message->state == MESSAGE_INFLIGHT && is_used_up(queue, message) &&
+        !queue->depot->bury_on_receive) {
         bury(queue, message, now_ms);
         return;
     }
@@ -246,6 +253,10 @@ enum queue_result queue_receive(struct queue *queue, size_t max, int64_t now_ms,
             break;
         }
         struct message *message = queue->active;
+        if (queue->depot->bury_on_receive && is_used_up(queue, message)) {
+            bury(queue, message, now_ms);
+            continue;
+        }
         leave_state(queue, message);
         enter_state(queue, message, MESSAGE_INFLIGHT,
                     now_ms + queue->attributes.visibility_s * 1000);

@@ -20,6 +20,7 @@
 
 #include "cmq/limits.h"
 #include "local/depot.h"
+#include "local/rate.h"
 
 enum queue_policy { QUEUE_BY_RECEIVES = 0, QUEUE_BY_AGE = 1 };
 
@@ -47,6 +48,8 @@ struct queue_attributes {
         .visibility_s = 30, .retention_s = 3600, .max_size_bytes = CMQ_MAX_BODY_BYTES              \
     }
 
+enum queue_rate { QUEUE_SENDS, QUEUE_RECEIVES, QUEUE_DELETES, QUEUE_RATES };
+
 /* Someone in line for messages; embedded in its owner. */
 struct queue_waiter {
     struct queue_waiter *prev;
@@ -73,6 +76,7 @@ struct queue {
     uint64_t active_count;
     uint64_t delayed_count;
     uint64_t inflight_count;
+    struct rate rates[QUEUE_RATES]; /* of calls, for who limits them */
     struct queue_waiter *waiters;
     uint64_t waiter_count;
     struct queue *ready_prev; /* in the depot's ready list */

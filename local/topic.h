@@ -42,6 +42,7 @@ struct topic {
     char *tags;      /* as a queue's */
     uint64_t number; /* in the data file */
     struct record record;
+    struct rate rate; /* of publishing calls, for who limits them */
     struct depot *depot;
     struct subscription *subscriptions; /* in the order in which they came */
 };

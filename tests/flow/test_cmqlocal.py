@@ -853,6 +853,23 @@ class Program(unittest.TestCase):
         self.assertEqual(send()["code"], 4410)
         self.assertEqual(server.stop(), 0)
 
+    def test_calls_can_be_throttled(self):
+        server = Server("--rate", "2")
+        codes = [server.call("ReceiveMessage", queueName="work")["code"] for _ in range(20)]
+        self.assertEqual(set(codes), {7000, 4420}) # a second may begin, but not ten
+        self.assertEqual(server.stop(), 0)
+
+    def test_the_moment_of_dead_letters_can_be_chosen(self):
+        for moment in ("lapse", "receive"):
+            server = Server("--dead-letter-at", moment)
+            server.call("SendMessage", queueName="fragile", msgBody="x")
+            self.assertEqual(server.call("ReceiveMessage", queueName="fragile")["dequeueCount"], 1)
+            server.until(lambda server=server: server.state("fragile")["inactive"] == 0, "the lapse")
+            self.assertEqual(server.state("dead")["active"], moment == "lapse")
+            self.assertEqual(server.call("ReceiveMessage", queueName="fragile")["code"], 7000)
+            self.assertEqual(server.call("ReceiveMessage", queueName="dead")["msgBody"], "x")
+            self.assertEqual(server.stop(), 0)
+
     def test_bad_command_lines_are_refused(self):
         rows = (
             (["--listen", "nonsense"], 3, "HOST:PORT"),
@@ -867,6 +884,9 @@ class Program(unittest.TestCase):
             (["--max-memory", "lots"], 1, "size"),
             (["--max-messages", "0"], 1, "number"),
             (["--max-unacked", "-1"], 1, "number"),
+            (["--rate", "many"], 1, "number"),
+            (["--dead-letter-at", "last"], 1, "\"lapse\" or \"receive\""),
+            (["--data", ""], 1, "a file's path"),
             (["--no-such"], 1, "--help"),
             (["extra"], 1, "unexpected \"extra\""),
             (["-c", "/no/such/file"], 1, "/no/such/file"),

@@ -49,7 +49,7 @@ static int open_all(void **unused)
                                                                           .polling_wait_s = 5};
     now = NOW;
     store = store_new(&limits, now);
-    service = (struct service){store, "127.0.0.1:8280"};
+    service = (struct service){store, "127.0.0.1:8280", 0};
     add_queue("work", &plain);
     add_queue("small", &small);
     add_topic("lonely", false, NULL, NULL);
@@ -398,6 +398,32 @@ static void full_queues_say_so(void **unused)
     assert_answer("Action=ReceiveMessage&queueName=work", 6070, 10690);
 }
 
+static void too_many_calls_in_a_second_are_throttled(void **unused)
+{
+    (void)unused;
+    static const char *const kinds[][2] = {
+        {"Action=SendMessage&queueName=work&msgBody=x",
+         "Action=BatchSendMessage&queueName=work&msgBody.1=x"},
+        {"Action=ReceiveMessage&queueName=work", "Action=BatchReceiveMessage&queueName=work&"
+                                                 "numOfMsg=2"},
+        {"Action=DeleteMessage&queueName=work&receiptHandle=1",
+         "Action=BatchDeleteMessage&queueName=work&receiptHandle.1=1"},
+        {"Action=PublishMessage&topicName=open&msgBody=x",
+         "Action=BatchPublishMessage&topicName=open&msgBody.1=x"},
+    };
+    service.rate = 3;
+    for (int second = 0; second < 2; second++, now += 1000) {
+        for (size_t kind = 0; kind < 4; kind++) {
+            for (size_t i = 0; i < 3; i++)
+                assert_null(strstr(ask(kinds[kind][i % 2]), "10250"));
+            assert_answer(kinds[kind][0], 4420, 10250);
+            assert_answer(kinds[kind][1], 4420, 10250);
+        }
+        assert_answer("Action=SendMessage&queueName=small&msgBody=x", 0, 0); /* another queue */
+    }
+    assert_answer("Action=SendMessage&queueName=work", 4000, 10390); /* what is wrong counts not */
+}
+
 static void a_full_memory_stops_sends_and_publishes(void **unused)
 {
     (void)unused;
@@ -459,6 +485,7 @@ int main(void)
         TEST(publishing_reaches_the_queues),
         TEST(a_route_is_where_this_server_listens),
         TEST(full_queues_say_so),
+        TEST(too_many_calls_in_a_second_are_throttled),
         TEST(a_full_memory_stops_sends_and_publishes),
         TEST(a_batch_has_at_most_one_mebibyte),
         TEST(management_calls_are_told_apart),

@@ -243,6 +243,26 @@ static void after_so_many_receives_a_message_is_dead(void **unused)
     assert_int_equal(m->entered_ms, now);
 }
 
+static void if_so_asked_it_is_dead_at_one_receive_more(void **unused)
+{
+    (void)unused;
+    work.attributes.max_receive = 2;
+    work.dead_letter = &grave;
+    depot.bury_on_receive = true;
+    send_after("x", 0);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(receive_from(&work));
+        now += VISIBILITY_MS;
+        queue_advance(&work, now);
+        assert_counts(&work, 1, 0, 0);
+    }
+    send_after("y", 0);
+    struct message *m = receive_from(&work);
+    assert_true(span_eq_str(span_make(m->body, m->len), "y"));
+    assert_counts(&work, 0, 1, 0);
+    assert_counts(&grave, 1, 0, 0);
+}
+
 static void a_message_that_is_deleted_in_time_does_not_die(void **unused)
 {
     (void)unused;
@@ -501,6 +521,7 @@ int main(void)
         TEST(messages_die_at_their_retention_in_every_state),
         TEST(batches_are_taken_oldest_first_up_to_what_is_there),
         TEST(after_so_many_receives_a_message_is_dead),
+        TEST(if_so_asked_it_is_dead_at_one_receive_more),
         TEST(a_message_that_is_deleted_in_time_does_not_die),
         TEST(by_age_a_message_is_dead_in_every_state),
         TEST(an_age_at_or_above_the_retention_never_comes),

@@ -137,6 +137,25 @@ static void a_signature_without_the_port_is_accepted(void **unused)
                      4100);
 }
 
+static void the_doubled_path_of_a_get_by_php_is_understood(void **unused)
+{
+    (void)unused;
+    static const char body[] = BODY_D "&Signature=Un0isGSd/N5MHDIy2mRrZdyqeJuNWMTHK7gxYPfcYes=";
+    static const struct {
+        const char *host, *path;
+        int code;
+    } rows[] = {
+        {"127.0.0.1:8080", "/v2/index.php/v2/index.php", 0},
+        {"127.0.0.1:8080", "/v2/index.php/v2/index.php/v2/index.php", 4100},
+        {"127.0.0.1:8080", "/v2/index.php/v2/index.ph", 4100},
+        {"127.0.0.1", "/v2/index.php/v2/index.php", 4100},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(judge(&account, "GET", rows[i].host, rows[i].path, body, 1700000000).code,
+                         rows[i].code);
+    }
+}
+
 static void values_that_begin_with_at_may_be_unsigned_if_allowed(void **unused)
 {
     (void)unused;
@@ -222,6 +241,7 @@ int main(void)
         cmocka_unit_test(the_vendors_requests_are_authentic),
         cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(a_signature_without_the_port_is_accepted),
+        cmocka_unit_test(the_doubled_path_of_a_get_by_php_is_understood),
         cmocka_unit_test(values_that_begin_with_at_may_be_unsigned_if_allowed),
         cmocka_unit_test(a_plus_that_became_a_space_is_put_back),
         cmocka_unit_test(the_clock_may_be_off_by_the_tolerance),
