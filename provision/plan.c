@@ -159,11 +159,12 @@ size_t plan_work(const struct plan *plan)
     return plan->counts[STEP_CREATE] + plan->counts[STEP_CHANGE] + plan->counts[STEP_DELETE];
 }
 
-void plan_make(struct plan *plan, const struct resources *resources,
+void plan_make(struct plan *plan, const struct resources *resources, const struct ruleset *rules,
                const struct inventory *inventory, bool prune)
 {
     *plan = (struct plan){0};
-    struct planning planning = {.plan = plan, .resources = resources, .inventory = inventory};
+    struct planning planning = {
+        .plan = plan, .resources = resources, .rules = rules, .inventory = inventory};
     declared_init(&planning.declared, resources);
     plan_queues(&planning);
     plan_topics(&planning);

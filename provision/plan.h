@@ -11,6 +11,7 @@
 #ifndef PROVISION_PLAN_H
 #define PROVISION_PLAN_H
 
+#include "mapping/rule.h"
 #include "provision/inventory.h"
 
 enum step_kind {
@@ -61,11 +62,12 @@ struct plan {
 };
 
 /*
- * Compares. With prune, what is not declared is to be deleted. Borrows both; the plan must not
+ * Compares. With prune, what is not declared is to be deleted, unless something that stays needs
+ * it: a declared queue, a declared subscription, or a rule. Borrows all three; the plan must not
  * outlive them. The inventory must have the subscriptions of all declared topics; with prune, of
  * all. Free with plan_fini.
  */
-void plan_make(struct plan *plan, const struct resources *resources,
+void plan_make(struct plan *plan, const struct resources *resources, const struct ruleset *rules,
                const struct inventory *inventory, bool prune);
 void plan_fini(struct plan *plan);
 

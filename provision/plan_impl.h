@@ -9,6 +9,7 @@
 struct planning {
     struct plan *plan;
     const struct resources *resources;
+    const struct ruleset *rules;
     const struct inventory *inventory;
     struct declared declared;
     /* By the number of a declared queue: a queue of the account that uses it for its dead letters

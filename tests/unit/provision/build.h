@@ -114,7 +114,7 @@ static inline void expect_plan(const char *resources, const char *account, bool 
     struct inventory inventory;
     struct plan plan;
     build_inventory(&inventory, account);
-    plan_make(&plan, &config->resources, &inventory, prune);
+    plan_make(&plan, &config->resources, config->rules, &inventory, prune);
     char *text = build_text(&plan);
     if (strcmp(text, expected) != 0)
         fail_msg("expected:\n%splanned:\n%s", expected, text);

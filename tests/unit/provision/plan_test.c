@@ -298,6 +298,62 @@ static void pruning_deletes_what_is_not_declared_in_reverse_order(void **state)
     EXPECT(rows, true);
 }
 
+/* Rules stand outside of resources, so these are built by hand. */
+static void what_a_rule_uses_is_not_pruned(void **state)
+{
+    (void)state;
+    struct config *config =
+        build_config("cmq = { endpoint = \"http://h\"; secret_id = \"@env:CMQGW_TEST_KEY\";"
+                     "        secret_key = \"@env:CMQGW_TEST_KEY\"; };"
+                     "forward = ( { name = \"up\"; from = \"a/+x\";"
+                     "  to = ( { queue = \"{x}-log\"; }, { topic = \"fleet\"; } ); } );"
+                     "reverse = { name = \"down\"; from = { queue = \"Commands\"; };"
+                     "  to = \"x\"; dead_letter = \"parked\"; };"
+                     "resources = { queues = { name = \"kept\"; }; };");
+    struct inventory inventory;
+    struct plan plan;
+    build_inventory(
+        &inventory,
+        "{'queues':[" Q("kept", "") "," Q("a-log", "") "," Q("a-logs", "") "," Q(
+            "commands",
+            DEAD(
+                "grave", "0",
+                "3")) "," Q("grave",
+                            "") "," Q("parked",
+                                      "") "," Q("hot",
+                                                "") "," Q("cold",
+                                                          "") "],'topics':[" T("fleet", "1",
+                                                                               TO_QUEUE(
+                                                                                   "s", "hot",
+                                                                                   "")) "," T("othe"
+                                                                                              "r",
+                                                                                              "1",
+                                                                                              TO_QUEUE(
+                                                                                                  "s",
+                                                                                                  "cold",
+                                                                                                  "")) "]}");
+    plan_make(&plan, &config->resources, config->rules, &inventory, true);
+    char *text = build_text(&plan);
+    assert_string_equal(
+        text,
+        "= queue kept\n- subscription other/s\n"
+        "! topic fleet | it is not declared, but the forward rule up can send to it: declare it\n"
+        "- topic other\n"
+        "! queue commands | it is not declared, but the reverse rule down takes from it: declare "
+        "it\n"
+        "! queue a-log | it is not declared, but the forward rule up can send to it: declare it\n"
+        "- queue a-logs\n- queue cold\n"
+        "! queue grave | it is not declared, but the queue commands needs it for its dead letters: "
+        "declare it\n"
+        "! queue hot | it is not declared, but the subscription s of fleet needs it: declare it\n"
+        "! queue parked | it is not declared, but the reverse rule down needs it for its dead "
+        "letters: declare it\n");
+    free(text);
+    plan_fini(&plan);
+    inventory_fini(&inventory);
+    config_free(config);
+}
+
 static void without_pruning_what_is_not_declared_is_only_counted(void **state)
 {
     (void)state;
@@ -308,14 +364,14 @@ static void without_pruning_what_is_not_declared_is_only_counted(void **state)
         &inventory,
         "{'queues':[" Q("a", "") "," Q("b", "") "," Q("c", "'Status':2,") "],'topics':[" T(
             "t", "1", TO_QUEUE("s", "a", "")) "," T("u", "1", "") "]}");
-    plan_make(&plan, &config->resources, &inventory, false);
+    plan_make(&plan, &config->resources, config->rules, &inventory, false);
     assert_int_equal(plan.count, 1);
     assert_int_equal(plan_work(&plan), 0);
     assert_int_equal(plan.undeclared_queues, 2);
     assert_int_equal(plan.undeclared_topics, 1);
     assert_int_equal(plan.undeclared_subscriptions, 1);
     plan_fini(&plan);
-    plan_make(&plan, &config->resources, &inventory, true);
+    plan_make(&plan, &config->resources, config->rules, &inventory, true);
     assert_int_equal(plan.undeclared_queues, 0);
     assert_int_equal(plan_work(&plan), 4);
     plan_fini(&plan);
@@ -325,6 +381,7 @@ static void without_pruning_what_is_not_declared_is_only_counted(void **state)
 
 int main(void)
 {
+    CHECK(setenv("CMQGW_TEST_KEY", "key", 1) == 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_missing_is_created_with_what_is_declared),
         cmocka_unit_test(what_is_declared_is_compared_and_nothing_else),
@@ -335,6 +392,7 @@ int main(void)
         cmocka_unit_test(subscriptions_are_compared_by_what_their_topic_chooses_by),
         cmocka_unit_test(a_status_decides_what_can_be_done),
         cmocka_unit_test(pruning_deletes_what_is_not_declared_in_reverse_order),
+        cmocka_unit_test(what_a_rule_uses_is_not_pruned),
         cmocka_unit_test(without_pruning_what_is_not_declared_is_only_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
