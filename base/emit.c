@@ -100,7 +100,7 @@ void emit_number(struct emit *emit, const char *key, double value)
         emit_null(emit, key);
         return;
     }
-    int len = snprintf(text, sizeof text, "%.3f", value);
+    int len = snprintf(text, sizeof text, "%.6f", value);
     while (text[len - 1] == '0' && text[len - 2] != '.')
         len--;
     emit_raw(emit, key, span_make(text, (size_t)len));

@@ -27,7 +27,7 @@ void emit_i64(struct emit *emit, const char *key, int64_t value);
 void emit_bool(struct emit *emit, const char *key, bool value);
 void emit_null(struct emit *emit, const char *key);
 
-/* With up to three places after the point; a value that is no number is written as null. */
+/* With up to six places after the point; a value that is no number is written as null. */
 void emit_number(struct emit *emit, const char *key, double value);
 
 /* A Unix time as "2026-11-23T14:45:09.123Z"; 0 is written as null. */

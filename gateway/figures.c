@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -210,9 +211,7 @@ static void shoot_locked(struct figures *row, struct figures_shot *shot)
     for (size_t i = 0; i < row->reason_count; i++)
         shot->reasons[i] = row->reasons[i];
     shot->error_ms = row->error_ms;
-    shot->error[0] = '\0';
-    if (row->error)
-        memcpy(shot->error, row->error, FIGURES_ERROR_BYTES);
+    (void)snprintf(shot->error, sizeof shot->error, "%s", row->error ? row->error : "");
 }
 
 bool figures_read(struct figures_book *book, enum figures_direction direction, struct span rule,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "config/secret.h"
 #include "gateway/account.h"
+#include "gateway/admin.h"
 #include "gateway/downlink.h"
 #include "gateway/lanes.h"
 #include "gateway/push.h"
@@ -26,7 +27,9 @@ struct gateway {
     struct cmq_client *client;
     struct lanes *lanes;
     struct downlink *downlink;
-    struct push *push;  /* NULL: push.listen is not set */
+    struct push *push;   /* NULL: push.listen is not set */
+    struct admin *admin; /* NULL: admin.listen is not set */
+    struct sampler *sampler;
     struct jq_host *jq; /* NULL: no rule has a program */
     struct mqtt_link *link;
     struct subscriptions subscriptions;
@@ -141,6 +144,7 @@ static bool build_cmq(struct gateway *g, struct err *err)
     g->pump = pump_new(err);
     if (!g->pump)
         return false;
+    g->sampler = sampler_new(g->pump, g->counters);
     g->client = account_client(g->config, g->pump, err);
     return g->client != NULL;
 }
@@ -225,6 +229,38 @@ static bool build(struct gateway *g, struct err *err)
     return spool_each_lane(g->spool, found_lane, g, err) && build_downlink(g, err);
 }
 
+static bool start_push(struct gateway *g, struct err *err)
+{
+    struct push_options options = {
+        .listen = g->config->push.listen, .rules = g->config->rules, .downlink = g->downlink};
+    if (is_set(g->config->push.listen))
+        g->push = push_new(&options, err);
+    return g->push || !is_set(g->config->push.listen);
+}
+
+/* Messages matter more than looking at them: without its listener the gateway runs all the same. */
+static void start_admin(struct gateway *g)
+{
+    struct err err;
+    struct admin_options options = {.view = {.config = g->config,
+                                             .counters = g->counters,
+                                             .health = g->health,
+                                             .sampler = g->sampler,
+                                             .spool = g->spool,
+                                             .lanes = g->lanes},
+                                    .jq = g->jq,
+                                    .gateway = g};
+    if (!is_set(g->config->admin.listen))
+        return;
+    g->admin = admin_new(&options, &err);
+    if (!g->admin)
+        log_write(LOG_ERROR, "admin.cannot_listen",
+                  LOG_FIELDS(LOG_STR("listen", g->config->admin.listen)),
+                  "no status, no metrics and no reload over HTTP: %s; correct admin.listen or "
+                  "admin.token and start again",
+                  err.text);
+}
+
 static bool start(struct gateway *g, struct err *err)
 {
     g->spool_started = spool_start(g->spool, err);
@@ -233,13 +269,9 @@ static bool start(struct gateway *g, struct err *err)
     g->pump_started = pump_start(g->pump, err);
     if (!g->pump_started)
         return false;
+    start_admin(g);
     g->link_started = mqtt_link_start(g->link, err);
-    if (!g->link_started || !is_set(g->config->push.listen))
-        return g->link_started;
-    struct push_options options = {
-        .listen = g->config->push.listen, .rules = g->config->rules, .downlink = g->downlink};
-    g->push = push_new(&options, err);
-    return g->push != NULL;
+    return g->link_started && start_push(g, err);
 }
 
 /* Stops what runs, then frees everything: nobody is called back any more by then. */
@@ -247,6 +279,8 @@ static void teardown(struct gateway *g)
 {
     if (g->push)
         push_stop(g->push);
+    if (g->admin)
+        admin_stop(g->admin);
     if (g->link_started)
         mqtt_link_stop(g->link, 0);
     if (g->pump_started)
@@ -254,6 +288,8 @@ static void teardown(struct gateway *g)
     if (g->spool_started)
         spool_stop(g->spool);
     push_free(g->push);
+    admin_free(g->admin);
+    sampler_free(g->sampler);
     lanes_free(g->lanes);
     downlink_free(g->downlink);
     mqtt_link_free(g->link);
@@ -327,6 +363,8 @@ void gateway_stop(struct gateway *g, int64_t grace_ms)
     lanes_close(g->lanes);
     while (lanes_in_flight(g->lanes) > 0 && clock_mono_ms() < deadline_ms)
         look_again(deadline_ms);
+    if (g->admin)
+        admin_stop(g->admin);
     pump_stop(g->pump);
     g->pump_started = false;
     spool_stop(g->spool);

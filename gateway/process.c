@@ -16,11 +16,9 @@ static void read_file(const char *path, struct buf *out)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    for (ssize_t n = 1; n > 0;) {
-        char *to = buf_reserve(out, 4096);
-        n = to ? read(fd, to, 4096) : 0;
-        out->len += n > 0 ? (size_t)n : 0;
-    }
+    char part[4096];
+    for (ssize_t n; (n = read(fd, part, sizeof part)) > 0;)
+        buf_add(out, span_make(part, (size_t)n));
     close(fd);
 }
 

@@ -318,6 +318,7 @@ class Stage:
             "mqtt": {"servers": [f"tcp://127.0.0.1:{self.broker.port}"], **(mqtt or {})},
             "cmq": {"endpoint": self.local.url, **ACCOUNT, **(cmq or {})},
             "spool": spool or {"max_size": "1GiB", "sync": "crash"},
+            "admin": {"listen": "127.0.0.1:0"},
             "forward": forward, **sections}
 
     def start_gateway(self, forward, env=None, subscribed=True, **how):

@@ -57,13 +57,14 @@ static void numbers_and_times_that_are_none_are_null(void **state)
     emit_number(&e, NULL, 0);
     emit_number(&e, NULL, -100);
     emit_number(&e, NULL, 0.0004);
+    emit_number(&e, NULL, 0.0000004);
     emit_number(&e, NULL, NAN);
     emit_number(&e, NULL, INFINITY);
     emit_time(&e, NULL, 0);
     emit_time(&e, NULL, 1);
     emit_array_end(&e);
     assert_string_equal(buf_str(&out),
-                        "[1.5,0.0,-100.0,0.0,null,null,null,\"1970-01-01T00:00:00.001Z\"]");
+                        "[1.5,0.0,-100.0,0.0004,0.0,null,null,null,\"1970-01-01T00:00:00.001Z\"]");
     buf_fini(&out);
 }
 

@@ -1,0 +1,36 @@
+/*
+ * status - a running gateway's state as the JSON of docs/admin.md
+ *
+ * Reads what the parts keep for it and waits for nothing but short locks. Any thread.
+ */
+#ifndef GATEWAY_STATUS_H
+#define GATEWAY_STATUS_H
+
+#include "config/config.h"
+#include "gateway/counters.h"
+#include "gateway/health.h"
+#include "gateway/lanes.h"
+#include "gateway/sampler.h"
+
+/* Where the state is read from. Borrowed, all of it. */
+struct status_view {
+    const struct config *config; /* the one that runs */
+    struct counters *counters;
+    struct health *health;
+    struct sampler *sampler;
+    struct spool *spool;
+    struct lanes *lanes;
+};
+
+/* {"ready", "reasons"}: with_text: what anybody may not know, too. Returns whether it is ready. */
+bool status_ready(const struct status_view *view, bool with_text, struct buf *out);
+
+void status_json(const struct status_view *view, struct buf *out);
+void status_rules_json(const struct status_view *view, struct buf *out);
+
+/* The words for states, as in the JSON and the metrics. */
+const char *status_link_word(enum mqtt_link_state state);
+const char *status_cmq_word(enum health_cmq state);
+const char *status_spool_word(enum spool_state state);
+
+#endif
