@@ -1,5 +1,6 @@
 # Completion for cmqgw and cmqlocal. It asks the program that is being typed: what its --help names
 # is what there is, so that a new command or option is completed as soon as it exists.
+# shellcheck shell=bash
 
 # From a help text: its commands, its options, what kind of value an option wants (FILE, N, ...).
 _cmqgw_commands() { sed -n '/^commands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' <<<"$1"; }

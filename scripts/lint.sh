@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 
 scripts/install-packages.sh build check
 scripts/format.sh --check
-shellcheck .ci/run scripts/*.sh bench/*.sh
+shellcheck -x .ci/run scripts/*.sh bench/*.sh tests/*.sh docker/*.sh packaging/completion.bash \
+    packaging/debian/{postinst,prerm,postrm}
 
 cmake --preset clang >/dev/null
 if [ $# -gt 0 ]; then
