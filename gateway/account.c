@@ -21,17 +21,43 @@ static bool token(void *ctx, struct buf *out, struct err *err)
     return secret_resolve(span_of(config->cmq.token), out, err);
 }
 
-struct cmq_client *account_client(const struct config *config, struct pump *pump, struct err *err)
+static struct cmq_secrets secrets_of(const struct config *config)
 {
-    const struct cmq_client_options options = {
-        .endpoint = config->cmq.endpoint,
+    return (struct cmq_secrets){
         .secret_id = secret_id,
         .secret_key = secret_key,
         .token = span_of(config->cmq.token).len ? token : NULL,
-        .secret_ctx = (void *)config, /* only read */
+        .ctx = (void *)config, /* only read */
+    };
+}
+
+struct cmq_client *account_client(const struct config *config, struct pump *pump, struct err *err)
+{
+    const struct cmq_secrets secrets = secrets_of(config);
+    const struct cmq_client_options options = {
+        .endpoint = config->cmq.endpoint,
+        .secret_id = secrets.secret_id,
+        .secret_key = secrets.secret_key,
+        .token = secrets.token,
+        .secret_ctx = secrets.ctx,
         .signature = config->cmq.signature,
         .timeout_ms = config->cmq.timeout_ms,
         .tls = {.ca = config->cmq.tls.ca, .verify = config->cmq.tls.verify},
     };
     return cmq_client_new(pump, &options, err);
+}
+
+struct api *account_api(const struct config *config, void (*note)(void *ctx, const char *text),
+                        void *note_ctx, struct err *err)
+{
+    const struct api_options options = {
+        .endpoint = config->cmq.management.endpoint,
+        .region = config->cmq.management.region,
+        .secrets = secrets_of(config),
+        .timeout_ms = config->cmq.timeout_ms,
+        .tls = {.ca = config->cmq.tls.ca, .verify = config->cmq.tls.verify},
+        .note = note,
+        .note_ctx = note_ctx,
+    };
+    return api_open(&options, err);
 }

@@ -95,6 +95,26 @@ static const struct command commands[] = {
         .run = cmd_match,
     },
     {
+        .name = "provision",
+        .usage = "[--apply] [--prune] [--export]",
+        .summary = "make the account's queues and topics what is declared",
+        .help = "Compares the resources section with what the account has, through the\n"
+                "management plane, and prints the plan: + create, ~ change, = same, ! cannot,\n"
+                "- delete. Only what is declared is compared; a setting that is left out is left\n"
+                "alone.\n"
+                "\n"
+                "  --apply   carry the plan out; may be stopped at any moment and run again\n"
+                "  --prune   also delete what the account has and nobody declares\n"
+                "  --export  instead print what the account has as a resources section\n"
+                "  --json    one object: endpoint, region, steps: [{action, object, name, topic,\n"
+                "            differences: [{setting, from, to}], why}], summary, undeclared; with\n"
+                "            --apply also applied, ok, left\n"
+                "\n"
+                "Exit: 0 nothing to do, or done; 1 an error, or something that cannot be; 4\n"
+                "changes are pending.\n",
+        .run = cmd_provision,
+    },
+    {
         .name = "cmq",
         .usage = "COMMAND",
         .summary = "a hand tool for CMQ with the configured account",
