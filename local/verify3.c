@@ -95,9 +95,12 @@ static bool parse(struct span text, struct authorization *out)
            out->signature.len;
 }
 
+/* How the values of headers are written. */
+enum letters { AS_SENT, LOWER_ACTION, LOWER, LETTERS };
+
 /* One of the ways in which a client may have made its canonical request. */
 struct reading {
-    enum { AS_SENT, LOWER_ACTION, LOWER, VALUES } values;
+    enum letters letters;
     bool bare_host;   /* without the port */
     struct span body; /* or what stands for it */
 };
@@ -119,8 +122,8 @@ static size_t add_value(struct buf *out, const struct verify3_request *request,
         return 0;
     memcpy(key, name.ptr, name.len);
     struct span value = trim(span_of(request->header(request->ctx, key)));
-    bool lower = reading->values == LOWER ||
-                 (reading->values == LOWER_ACTION && strcmp(key, "x-tc-action") == 0);
+    bool lower = reading->letters == LOWER ||
+                 (reading->letters == LOWER_ACTION && strcmp(key, "x-tc-action") == 0);
     if (reading->bare_host && strcmp(key, "host") == 0)
         value = without_port(value);
     char *to = buf_reserve(out, value.len);
@@ -168,11 +171,11 @@ static bool authentic(struct verifier3 *verifier, const struct verify3_request *
     static const char unsigned_payload[] = "UNSIGNED-PAYLOAD";
     const char *says = request->header(request->ctx, "X-TC-Content-SHA256");
     int bodies = says && strcmp(says, unsigned_payload) == 0 ? 2 : 1;
-    for (int way = 0; way < VALUES * 2 * bodies; way++) {
-        const struct reading reading = {.values = way % VALUES,
-                                        .bare_host = way / VALUES % 2,
-                                        .body = way / (VALUES * 2) ? span_of(unsigned_payload)
-                                                                   : request->body};
+    for (int way = 0; way < LETTERS * 2 * bodies; way++) {
+        const struct reading reading = {.letters = (enum letters)(way % LETTERS),
+                                        .bare_host = way / LETTERS % 2,
+                                        .body = way / (LETTERS * 2) ? span_of(unsigned_payload)
+                                                                    : request->body};
         if (matches(verifier, request, from, &reading, timestamp_s))
             return true;
     }
