@@ -21,6 +21,12 @@ struct gateway *gateway_start(const struct config *config, struct err *err);
 /* Stops within about grace_ms and frees everything. */
 void gateway_stop(struct gateway *gateway, int64_t grace_ms);
 
+/*
+ * How long one of the threads that do the work, the pump and the spool's writer, has not taken a
+ * turn. At rest both take one a second at least; a longer silence means that one of them hangs.
+ */
+int64_t gateway_silent_ms(const struct gateway *gateway);
+
 /* Logs the figures if any of them changed since the last time. */
 void gateway_log_figures(struct gateway *gateway);
 

@@ -4,6 +4,7 @@
 #include "base/quantity.h"
 #include "gateway/command.h"
 #include "gateway/gateway.h"
+#include "gateway/notify.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +12,7 @@
 enum {
     RUN_CANNOT = 3, /* exit code: the configuration is good, but the gateway cannot run */
     RUN_GRACE_MS = 10000,
-    RUN_FIGURES_S = 60,
+    RUN_FIGURES_MS = 60000,
     RUN_MAX_GRACE_MS = 3600 * 1000,
 };
 
@@ -28,9 +29,16 @@ static sigset_t block_signals(void)
     return set;
 }
 
-static void wait_for_end(const sigset_t *signals, struct gateway *gateway)
+/*
+ * Waits until it is to end. Four times within the watchdog's patience it looks whether the threads
+ * that do the work take their turns, and only then speaks for them.
+ */
+static void wait_for_end(const sigset_t *signals, struct gateway *gateway, struct notify *notify)
 {
-    struct timespec period = {.tv_sec = RUN_FIGURES_S};
+    int64_t figures_at_ms = clock_mono_ms() + RUN_FIGURES_MS;
+    int64_t period_ms = notify->watchdog_ms > 0 ? notify->watchdog_ms / 4 + 1 : RUN_FIGURES_MS;
+    struct timespec period = {.tv_sec = period_ms / 1000,
+                              .tv_nsec = (long)(period_ms % 1000) * 1000000};
     for (;;) {
         int signal_number = sigtimedwait(signals, NULL, &period);
         if (signal_number == SIGTERM || signal_number == SIGINT)
@@ -40,7 +48,12 @@ static void wait_for_end(const sigset_t *signals, struct gateway *gateway)
                       "this version does not reload: stop and start it to read the rules again");
         else if (signal_number < 0)
             CHECK(errno == EAGAIN || errno == EINTR);
-        gateway_log_figures(gateway);
+        if (gateway_silent_ms(gateway) < notify->watchdog_ms / 2)
+            notify_alive(notify);
+        if (clock_mono_ms() >= figures_at_ms) {
+            gateway_log_figures(gateway);
+            figures_at_ms = clock_mono_ms() + RUN_FIGURES_MS;
+        }
     }
 }
 
@@ -72,14 +85,21 @@ int cmd_run(struct command_line *line)
     log_setup(config->log.level, config->log.format);
     sigset_t signals = block_signals();
     struct err err;
+    struct notify notify;
+    if (!notify_open(&notify, &err))
+        log_write(LOG_WARN, "notify.failed", NULL, "%s", err.text);
     struct gateway *gateway = gateway_start(config, &err);
     if (!gateway) {
         log_write(LOG_ERROR, "gateway.cannot_run", NULL, "%s", err.text);
+        notify_close(&notify);
         config_free(config);
         return RUN_CANNOT;
     }
-    wait_for_end(&signals, gateway);
+    notify_ready(&notify, "running");
+    wait_for_end(&signals, gateway, &notify);
+    notify_stopping(&notify);
     gateway_stop(gateway, grace_ms);
+    notify_close(&notify);
     config_free(config);
     return COMMAND_OK;
 }
