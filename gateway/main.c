@@ -115,6 +115,24 @@ static const struct command commands[] = {
         .run = cmd_provision,
     },
     {
+        .name = "status",
+        .usage = "[--watch | --quiet]",
+        .summary = "what a running gateway does, and whether it works",
+        .help =
+            "Asks the gateway's admin endpoint (admin.listen) and prints a page: both sides, the\n"
+            "spool and how long an outage it could still take, rates, latencies, dead letters, "
+            "the\n"
+            "last reload, and each rule with its figures and last error.\n"
+            "\n"
+            "  --watch  again every two seconds, until interrupted\n"
+            "  --quiet  no page and no word of what is wrong: only the exit code, for health "
+            "checks\n"
+            "  --json   one object: status and rules, as docs/admin.md describes them\n"
+            "\n"
+            "Exit: 0 messages go both ways; 1 they do not, or nobody answers.\n",
+        .run = cmd_status,
+    },
+    {
         .name = "cmq",
         .usage = "COMMAND",
         .summary = "a hand tool for CMQ with the configured account",
