@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct form form;
     struct store *store = make_store();
-    const struct service service = {store, "127.0.0.1:1"};
+    const struct service service = {.store = store, .address = "127.0.0.1:1"};
     struct buf answer = BUF_INIT(1 << 24), text = BUF_INIT(1 << 20), handle = BUF_INIT(4096);
     struct span rest = span_make(data, size);
     int64_t now_ms = 1000000;

@@ -30,7 +30,7 @@ static int open_all(void **unused)
     log_setup(LOG_ERROR, LOG_TEXT);
     store = store_new(&limits, NOW);
     assert_non_null(store_add_queue(store, span_of("q"), &plain, NULL));
-    plane = (struct plane){.service = {store, "h:1"},
+    plane = (struct plane){.service = {.store = store, .address = "h:1"},
                            .verifier = verifier_new(&account, NULL),
                            .sabotage = &sabotage,
                            .last_request_id = 41};
