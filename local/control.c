@@ -17,12 +17,14 @@ static void add_queue(struct buf *out, const struct queue *queue)
     const struct queue_attributes *a = &queue->attributes;
     json_string(out, span_of(queue->name));
     buf_printf(out,
-               ":{\"active\":%llu,\"inactive\":%llu,\"delayed\":%llu,\"waiting\":%llu,"
+               ":{\"active\":%llu,\"inactive\":%llu,\"delayed\":%llu,\"kept\":%zu,"
+               "\"waiting\":%llu,"
                "\"visibilityTimeout\":%lld,\"pollingWaitSeconds\":%lld,"
                "\"msgRetentionSeconds\":%lld,\"maxMsgSize\":%lld,\"rewindSeconds\":%lld",
                (unsigned long long)queue->active_count, (unsigned long long)queue->inflight_count,
-               (unsigned long long)queue->delayed_count, (unsigned long long)queue->waiter_count,
-               (long long)a->visibility_s, (long long)a->polling_wait_s, (long long)a->retention_s,
+               (unsigned long long)queue->delayed_count, queue->kept.count,
+               (unsigned long long)queue->waiter_count, (long long)a->visibility_s,
+               (long long)a->polling_wait_s, (long long)a->retention_s,
                (long long)a->max_size_bytes, (long long)a->rewind_s);
     if (queue->dead_letter) {
         buf_printf(out, ",\"deadLetter\":{\"queue\":\"%s\",\"policy\":%d,\"%s\":%lld}",

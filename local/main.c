@@ -46,40 +46,52 @@ struct options {
 
 static void print_help(void)
 {
-    puts("usage: cmqlocal [-c FILE] [OPTION...]\n"
-         "A CMQ server on this machine.\n"
-         "\n"
-         "  -c, --config FILE        a gateway's configuration, or any file with a resources\n"
-         "                           section: its queues and topics exist at start\n"
-         "      --listen HOST:PORT   default 127.0.0.1:8280; port 0 lets the system choose\n"
-         "      --data FILE          keeps the state in FILE, over restarts and kill -9\n"
-         "      --tls-cert FILE      serves HTTPS with this certificate and its chain (PEM),\n"
-         "      --tls-key FILE       and this key\n"
-         "      --secret-id ID       the account; default: the file's cmq section, else\n"
-         "      --secret-key KEY     one that is printed at start. @env:NAME, @file:PATH work\n"
-         "      --clock-tolerance T  how far a request's Timestamp may be off, default 2h\n"
-         "      --at-fallback on|off accept signatures that leave out values beginning with\n"
-         "                           '@', as the Python and PHP SDKs make them; default on\n"
-         "      --max-memory SIZE    of all messages together, default 1GiB\n"
-         "      --max-messages N     in one queue, default 100000000\n"
-         "      --max-unacked N      of a queue in flight, and as many delayed, default 1000000\n"
-         "      --rate N             calls of a kind (sends, receives, deletes, publishes) to one\n"
-         "                           queue or topic a second, after which they get 4420: the\n"
-         "                           real service has 5000; default 0: no limit\n"
-         "      --dead-letter-at lapse|receive\n"
-         "                           when a message that was received too often is dead: when\n"
-         "                           its last visibility lapses (default), or at the next receive\n"
-         "      --push-timeout T     how long a push to an http subscription may take until it\n"
-         "                           is answered, default 15s\n"
-         "      --push-speedup N     divides the times between the tries of a push, and how long\n"
-         "                           its message is kept, by N; default 1: the real service's\n"
-         "      --api-tolerance T    as --clock-tolerance, for the management plane; default 5m\n"
-         "      --api-rate N         management calls of one action a second, after which they\n"
-         "                           get RequestLimitExceeded: the real service has 20;\n"
-         "                           default 0: no limit\n"
-         "      --reuse-bar T        how long the name of a deleted queue or topic cannot be\n"
-         "                           had again, default 30s\n"
-         "      --help, --version");
+    puts(
+        "usage: cmqlocal [-c FILE] [OPTION...]\n"
+        "A CMQ server on this machine: for trying things out, for tests, for CI.\n"
+        "\n"
+        "  -c, --config FILE        a gateway's configuration, or any file with a resources\n"
+        "                           section: its queues and topics exist at start\n"
+        "      --listen HOST:PORT   default 127.0.0.1:8280; port 0 lets the system choose\n"
+        "      --data FILE          keeps the state in FILE, over restarts and kill -9;\n"
+        "                           without it the state is in memory\n"
+        "      --tls-cert FILE      serves HTTPS with this certificate and its chain (PEM),\n"
+        "      --tls-key FILE       and this key\n"
+        "      --secret-id ID       the account; default: the file's cmq section, else\n"
+        "      --secret-key KEY     one that is printed at start. @env:NAME, @file:PATH work\n"
+        "\n"
+        "limits\n"
+        "      --max-memory SIZE    of all messages together, default 1GiB\n"
+        "      --max-messages N     in one queue, default 100000000\n"
+        "      --max-unacked N      of a queue in flight, and as many delayed, default 1000000\n"
+        "      --rate N             calls of a kind (sends, receives, deletes, publishes) to one\n"
+        "                           queue or topic a second, after which they get 4420: the\n"
+        "                           real service has 5000; default 0: no limit\n"
+        "      --api-rate N         management calls of one action a second, after which they\n"
+        "                           get RequestLimitExceeded: the real service has 20;\n"
+        "                           default 0: no limit\n"
+        "\n"
+        "where the real service is not known, or slow\n"
+        "      --clock-tolerance T  how far a request's Timestamp may be off, default 2h\n"
+        "      --api-tolerance T    the same for the management plane, default 5m\n"
+        "      --at-fallback on|off accept signatures that leave out values beginning with\n"
+        "                           '@', as the Python and PHP SDKs make them; default on\n"
+        "      --dead-letter-at lapse|receive\n"
+        "                           when a message that was received too often is dead: when\n"
+        "                           its last visibility lapses (default), or at the next receive\n"
+        "      --push-timeout T     how long a push to an http subscription may take until it\n"
+        "                           is answered, default 15s\n"
+        "      --push-speedup N     divides the times between the tries of a push, and how long\n"
+        "                           its message is kept, by N; default 1: the real service's\n"
+        "      --reuse-bar T        how long the name of a deleted queue or topic cannot be\n"
+        "                           had again, default 30s\n"
+        "\n"
+        "      --help, --version\n"
+        "\n"
+        "The first line on stdout says where it listens, once it does. For tests, and without a\n"
+        "signature: GET /local/state, GET /local/log, POST /local/faults, POST /local/reset.\n"
+        "It ends with 0 on SIGTERM and SIGINT, with 1 when the command line or the file is wrong,\n"
+        "with 3 when it cannot listen, or cannot read or write the data file.");
 }
 
 static bool bad_value(const char *option, const char *value, const char *wanted)
@@ -336,8 +348,10 @@ static int serve(const struct options *options, struct store *store, struct vaul
         tls_free(tls);
         return EXIT_CANNOT_RUN;
     }
-    printf("cmqlocal: listening on %s://%s (queues %zu, topics %zu)\n", tls ? "https" : "http",
-           server_address(server), store_queue_count(store), store_topic_count(store));
+    printf("cmqlocal: listening on %s://%s (queues %zu, topics %zu, %s%s)\n",
+           tls ? "https" : "http", server_address(server), store_queue_count(store),
+           store_topic_count(store), options->data ? "data in " : "in memory",
+           options->data ? options->data : "");
     if (is_default) {
         puts("cmqlocal: no account given: SecretId " DEFAULT_SECRET_ID
              ", SecretKey " DEFAULT_SECRET_KEY);

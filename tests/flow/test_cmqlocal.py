@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import random
+import re
 import select
 import shutil
 import signal
@@ -814,12 +815,12 @@ class Program(unittest.TestCase):
     def test_it_says_where_it_listens(self):
         server = Server()
         self.assertRegex(server.first_line, r"^cmqlocal: listening on http://127\.0\.0\.1:\d+ "
-                         r"\(queues 9, topics 5\)$")
+                         r"\(queues 9, topics 5, in memory\)$")
         self.assertEqual(server.stop(), 0)
 
     def test_without_an_account_it_prints_one(self):
         server = Server(topology=None, account=None)
-        self.assertIn("(queues 0, topics 0)", server.first_line)
+        self.assertIn("(queues 0, topics 0, in memory)", server.first_line)
         second = server.process.stdout.readline()
         secret_id, key = second.split("SecretId ")[1].strip().split(", SecretKey ")
         answer = server.call("SendMessage", SecretId=secret_id, key=key, queueName="q",
@@ -912,6 +913,15 @@ class Program(unittest.TestCase):
             done = self.run_it("--listen", "127.0.0.1:0", "-c", file.name)
         self.assertEqual(done.returncode, 1)
         self.assertIn(":2: error:", done.stderr)
+
+    def test_every_option_is_explained_everywhere(self):
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        options = set(re.findall(r"--[a-z][a-z-]*", self.run_it("--help").stdout))
+        self.assertGreater(len(options), 20)
+        for name in ("docs/cmqlocal.md", "docs/man/cmqlocal.1"):
+            with open(os.path.join(root, name), encoding="utf-8") as file:
+                explained = set(re.findall(r"--[a-z][a-z-]*", file.read().replace("\\-", "-")))
+            self.assertEqual(options - explained, set(), name)
 
     def test_help_and_version(self):
         self.assertIn("--clock-tolerance", self.run_it("--help").stdout)

@@ -266,7 +266,7 @@ static void the_state_shows_queues_and_topics(void **unused)
     assert_true(span_starts(buf_span(&answer), "{\"at\":\"2023-11-14T22:13:20.500Z\","));
     assert_non_null(strstr(
         buf_str(&answer),
-        "\"queues\":{\"frail\":{\"active\":1,\"inactive\":0,\"delayed\":1,\"waiting\":0,"
+        "\"queues\":{\"frail\":{\"active\":1,\"inactive\":0,\"delayed\":1,\"kept\":0,\"waiting\":0,"
         "\"visibilityTimeout\":1,\"pollingWaitSeconds\":0,\"msgRetentionSeconds\":3600,"
         "\"maxMsgSize\":1024,\"rewindSeconds\":0,\"deadLetter\":{\"queue\":\"dead\",\"policy\":0,"
         "\"maxReceiveCount\":2}},\"dead\":{\"active\":0,"));
