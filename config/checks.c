@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ID_MAX_BYTES = 48, PUSH_PATH_MAX_BYTES = 256, RULE_NAME_MAX_BYTES = 128 };
 
@@ -131,16 +132,52 @@ bool check_http_url(struct span value, const char **why)
     return true;
 }
 
+bool check_http_origin(struct span value, const char **why)
+{
+    if (!check_http_url(value, why))
+        return false;
+    struct span rest = span_slice(value, span_find(value, ':') + strlen("://"), value.len);
+    if (span_find(rest, '/') + 1 < rest.len)
+        return refuse(why, "API 3.0 has no path");
+    return true;
+}
+
+/* What a path and a query may have: RFC 3986 s. 3.3, 3.4. */
+static bool target_ok(struct span target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        char c = target.ptr[i];
+        if (c == '%') {
+            if (i + 2 >= target.len || !hex_char(target.ptr[i + 1]) || !hex_char(target.ptr[i + 2]))
+                return false;
+        } else if (!word_char(c) && (c == '\0' || !strchr(".~!$&'()*+,;=:@/?", c))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool check_push_url(struct span value, const char **why)
 {
-    if (!span_starts(value, "http://") && !span_starts(value, "https://"))
+    size_t scheme = span_starts(value, "http://")    ? strlen("http://")
+                    : span_starts(value, "https://") ? strlen("https://")
+                                                     : 0;
+    if (scheme == 0)
         return refuse(why, "it must begin with http:// or https://");
     if (value.len > CMQ_MAX_ENDPOINT_BYTES)
         return refuse(why, "it has more than 500 characters");
-    if (!all(value, url_char))
-        return refuse(why, "a URL has only printable ASCII, and no blanks or quotes");
-    if (value.ptr[value.len - 1] == '/' && value.ptr[value.len - 2] == '/')
-        return refuse(why, "it names no host");
+    struct span rest = span_slice(value, scheme, value.len), host, port;
+    size_t slash = span_find(rest, '/'), mark = span_find(rest, '?');
+    struct span authority = span_slice(rest, 0, slash < mark ? slash : mark);
+    if (span_find(authority, '@') < authority.len)
+        return refuse(why, "CMQ posts without a user and password");
+    if (!cut_authority(authority, &host, &port) || (port.len > 0 && !port_ok(port, 1)))
+        return refuse(why, "it is http://HOST[:PORT][/PATH][?QUERY] or the same with https://");
+    struct span target = span_slice(rest, authority.len, rest.len);
+    if (span_find(target, '#') < target.len)
+        return refuse(why, "a fragment ('#') is never sent");
+    if (!target_ok(target))
+        return refuse(why, "its path or query has characters that must be written as %XX");
     return true;
 }
 

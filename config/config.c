@@ -1,12 +1,11 @@
 /* config - the main file, the rule files, then what only all together can say; see config.h. */
 #include "config/config.h"
 
-#include "config/checks.h"
 #include "config/list.h"
+#include "config/main_checks.h"
 #include "config/origins.h"
 #include "config/proof.h"
 #include "config/reader.h"
-#include "config/secret.h"
 #include "config/source.h"
 
 #include <dirent.h>
@@ -119,85 +118,6 @@ static void read_rules_dir(struct reader *reader, const config_t *main_tree)
     free(entries);
 }
 
-/* The line of the main file's setting, or of the section that should have it. */
-static int main_line(const config_t *tree, const char *section, const char *name)
-{
-    const config_setting_t *group = config_lookup(tree, section);
-    if (!group)
-        return 1;
-    return config_setting_is_group(group) ? reader_member_line(group, name) : reader_line(group);
-}
-
-/* Whether some rule sends to, or takes from, CMQ by requests. */
-static bool uses_cmq(const struct ruleset *set)
-{
-    if (set->forward_count > 0)
-        return true;
-    for (size_t i = 0; i < set->reverse_count; i++) {
-        const struct reverse_rule *rule = &set->reverse[i];
-        if (rule->queue || (rule->dead_letter && *rule->dead_letter))
-            return true;
-    }
-    return false;
-}
-
-/* Where the first rule stands that takes pushes; NULL: there is none. */
-static const struct name *first_push(const struct names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (names->list[i].kind == NAME_PUSH)
-            return &names->list[i];
-    }
-    return NULL;
-}
-
-/* Whether a text setting is not there, or is or stands for nothing; not when it is at fault. */
-static bool is_empty(const config_t *tree, const char *section, const char *name)
-{
-    const config_setting_t *group = config_lookup(tree, section);
-    const config_setting_t *setting =
-        group && config_setting_is_group(group) ? config_setting_get_member(group, name) : NULL;
-    if (!setting)
-        return true;
-    if (config_setting_type(setting) != CONFIG_TYPE_STRING)
-        return false;
-    struct buf value = BUF_INIT(SECRET_MAX_BYTES);
-    bool resolved = secret_resolve(span_of(config_setting_get_string(setting)), &value, NULL);
-    bool empty = resolved && value.len == 0;
-    if (value.len > 0)
-        explicit_bzero(value.ptr, value.len);
-    buf_fini(&value);
-    return empty;
-}
-
-/* What sections of the main file mean to each other and to the rules. */
-static void check_sections(struct reader *reader, const config_t *tree)
-{
-    static const char *const account[] = {"endpoint", "secret_id", "secret_key"};
-    const struct config *config = reader->config;
-    bool cmq = uses_cmq(config->rules) || *config->cmq.endpoint;
-    for (size_t i = 0; cmq && i < OPTION_COUNT(account); i++) {
-        if (is_empty(tree, "cmq", account[i])) {
-            reader_fault_at(reader, main_line(tree, "cmq", account[i]),
-                            "cmq.%s is required to use CMQ", account[i]);
-        }
-    }
-    if (*config->mqtt.tls.key && !*config->mqtt.tls.cert) {
-        reader_fault_at(reader, main_line(tree, "mqtt.tls", "key"),
-                        "mqtt.tls.key needs mqtt.tls.cert");
-    }
-    if (*config->admin.listen && !listen_is_loopback(span_of(config->admin.listen)) &&
-        is_empty(tree, "admin", "token")) {
-        reader_fault_at(reader, main_line(tree, "admin", "listen"),
-                        "admin.listen is not a loopback address, so admin.token is required");
-    }
-    const struct name *push = first_push(&reader->names);
-    if (push && is_empty(tree, "push", "listen")) {
-        faults_add(reader->faults, FAULT_ERROR, push->file, push->line,
-                   "reverse.from.push needs push.listen in the main file");
-    }
-}
-
 /* Reads the parsed main file, and its rules_dir; complete when that adds no error. */
 static void read_all(struct reader *reader, struct source *main_file, bool with_rules_dir)
 {
@@ -214,7 +134,7 @@ static void read_all(struct reader *reader, struct source *main_file, bool with_
     }
     reader->file = main_name;
     if (!reader->bare)
-        check_sections(reader, &main_file->tree);
+        main_checks(reader, &main_file->tree);
     names_check(&reader->names, &config->resources, reader->incomplete, reader->faults);
 }
 
@@ -222,17 +142,25 @@ static void read_all(struct reader *reader, struct source *main_file, bool with_
 static void prove(const struct config *config, struct faults *faults)
 {
     proof_rules(config, faults);
+    proof_reverse(config, faults);
+    proof_hints(config, faults);
     proof_paths(config, faults);
     proof_loops(config, faults);
 }
 
+enum load_mode { LOAD_TO_RUN, LOAD_OFFLINE, LOAD_BARE };
+
 /* text NULL: the file at path, and its rules_dir. */
-static struct config *load(const char *path, const struct span *text, bool bare,
+static struct config *load(const char *path, const struct span *text, enum load_mode mode,
                            struct faults *faults)
 {
-    size_t errors_before = faults->errors;
+    bool bare = mode == LOAD_BARE;
     struct config *config = config_new(path);
-    struct reader reader = {.config = config, .faults = faults, .bare = bare};
+    struct reader reader = {.config = config,
+                            .faults = faults,
+                            .bare = bare,
+                            .offline = mode != LOAD_TO_RUN,
+                            .errors_before = faults->errors};
     struct source source;
     begin_file(&reader, path);
     bool parsed =
@@ -241,14 +169,14 @@ static struct config *load(const char *path, const struct span *text, bool bare,
         read_all(&reader, &source, text == NULL);
     names_fini(&reader.names);
     source_fini(&source);
-    if (faults->errors == errors_before) {
+    if (faults->errors == reader.errors_before) {
         config->rules->gateway = span_dup(span_of(config->gateway.id));
         ruleset_seal(config->rules);
         if (!bare)
             prove(config, faults);
     }
     faults_sort(faults, config->rules->files, config->rules->file_count);
-    if (faults->errors > errors_before) {
+    if (faults->errors > reader.errors_before) {
         config_free(config);
         return NULL;
     }
@@ -257,15 +185,20 @@ static struct config *load(const char *path, const struct span *text, bool bare,
 
 struct config *config_load(const char *path, struct faults *faults)
 {
-    return load(path, NULL, false, faults);
+    return load(path, NULL, LOAD_TO_RUN, faults);
+}
+
+struct config *config_load_offline(const char *path, struct faults *faults)
+{
+    return load(path, NULL, LOAD_OFFLINE, faults);
 }
 
 struct config *config_load_resources(const char *path, struct faults *faults)
 {
-    return load(path, NULL, true, faults);
+    return load(path, NULL, LOAD_BARE, faults);
 }
 
 struct config *config_load_text(const char *name, struct span text, struct faults *faults)
 {
-    return load(name, &text, false, faults);
+    return load(name, &text, LOAD_TO_RUN, faults);
 }

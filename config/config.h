@@ -134,9 +134,16 @@ struct config {
 struct config *config_load(const char *path, struct faults *faults);
 
 /*
+ * The same for those who connect to nothing, on a machine that may not have the secrets: a
+ * reference that cannot be resolved is a warning, and the setting has its default; but in rules,
+ * and where the main file has no default, it is an error all the same.
+ */
+struct config *config_load_offline(const char *path, struct faults *faults);
+
+/*
  * Loads only the resources and the cmq account of any file with a resources section: the main file
  * of a gateway, with its rules_dir, or a bare file. For the local server. Settings of other
- * sections are checked as always, but none is required.
+ * sections are checked as by config_load_offline, but none is required.
  */
 struct config *config_load_resources(const char *path, struct faults *faults);
 

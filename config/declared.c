@@ -56,6 +56,14 @@ const struct resource_topic *declared_topic(const struct declared *declared, con
     return at ? *at : NULL;
 }
 
+struct span declared_path(const char *url)
+{
+    struct span text = span_of(url);
+    struct span rest = span_slice(text, span_find(text, ':') + strlen("://"), text.len);
+    rest = span_slice(rest, 0, span_find(rest, '?'));
+    return span_slice(rest, span_find(rest, '/'), rest.len);
+}
+
 static bool has_tag(const struct resource_subscription *s, const struct template *tag)
 {
     struct span constant = template_constant(tag);

@@ -23,6 +23,9 @@ void declared_fini(struct declared *declared);
 const struct resource_queue *declared_queue(const struct declared *declared, const char *name);
 const struct resource_topic *declared_topic(const struct declared *declared, const char *name);
 
+/* The path of a subscription's url, without its query; "" when it has none. */
+struct span declared_path(const char *url);
+
 /*
  * Whether the subscription can receive some message that target sends to its topic (CMQ.md 4.1,
  * 4.2). route is the shape of target's route; NULL: it has none. Pure.

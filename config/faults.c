@@ -27,6 +27,8 @@ void faults_vadd(struct faults *faults, enum fault_level level, const char *file
                  const char *format, va_list args)
 {
     char text[FAULT_MAX_TEXT];
+    if (level == FAULT_HINT && !faults->hints)
+        return;
     (void)vsnprintf(text, sizeof text, format, args);
     faults->list = list_grow(faults->list, faults->count, sizeof *faults->list);
     faults->list[faults->count++] = (struct fault){
@@ -89,7 +91,9 @@ void faults_sort(struct faults *faults, char *const *known, size_t known_count)
 
 static const char *level_name(enum fault_level level)
 {
-    return level == FAULT_ERROR ? "error" : "warning";
+    static const char *const names[] = {
+        [FAULT_ERROR] = "error", [FAULT_WARNING] = "warning", [FAULT_HINT] = "hint"};
+    return names[level];
 }
 
 void faults_print(const struct faults *faults, bool json, struct buf *out)

@@ -10,7 +10,11 @@
 
 #include <stdarg.h>
 
-enum fault_level { FAULT_ERROR, FAULT_WARNING };
+enum fault_level {
+    FAULT_ERROR,
+    FAULT_WARNING,
+    FAULT_HINT, /* what depends on the messages; only for who asks for it */
+};
 
 struct fault {
     enum fault_level level;
@@ -23,6 +27,7 @@ struct faults {
     struct fault *list; /* in order of file and line once sorted */
     size_t count;
     size_t errors;
+    bool hints; /* set by the owner: hints are wanted */
 };
 
 void faults_add(struct faults *faults, enum fault_level level, const char *file, int line,

@@ -13,6 +13,12 @@
 /* What rules mean to each other, and templates that are always too long. */
 void proof_rules(const struct config *config, struct faults *faults);
 
+/* What reverse rules mean to each other, to the MQTT version and to the queues they take from. */
+void proof_reverse(const struct config *config, struct faults *faults);
+
+/* What may become of some messages: hints. */
+void proof_hints(const struct config *config, struct faults *faults);
+
 /* Names, routes, tags and delays of rules against resources; nothing unless they are declared. */
 void proof_paths(const struct config *config, struct faults *faults);
 

@@ -105,15 +105,6 @@ static void make_wells(struct loops *loops)
     }
 }
 
-/* The path of "http://HOST/PATH?QUERY". */
-static struct span path_of(const char *url)
-{
-    struct span text = span_of(url);
-    struct span rest = span_slice(text, span_find(text, ':') + strlen("://"), text.len);
-    rest = span_slice(rest, span_find(rest, '/'), rest.len);
-    return span_slice(rest, 0, span_find(rest, '?'));
-}
-
 static void make_pipes(struct loops *loops)
 {
     const struct resources *resources = &loops->config->resources;
@@ -127,7 +118,7 @@ static void make_pipes(struct loops *loops)
         for (size_t k = 0; k < topic->subscription_count; k++) {
             const struct resource_subscription *s = &topic->subscriptions[k];
             struct well *well =
-                find_well(loops, s->queue, s->queue ? span_of(s->queue) : path_of(s->url));
+                find_well(loops, s->queue, s->queue ? span_of(s->queue) : declared_path(s->url));
             if (well)
                 loops->pipes[count++] = (struct pipe){s, well};
         }

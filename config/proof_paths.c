@@ -16,6 +16,11 @@ static void check_queue(const struct path *path, const char *name)
     if (!queue) {
         faults_add(path->faults, FAULT_WARNING, rule->file, rule->line,
                    "forward.to.queue: the queue \"%s\" is not declared in resources", name);
+    } else if (queue->transaction) {
+        faults_add(path->faults, FAULT_ERROR, rule->file, rule->line,
+                   "forward.to.queue: the queue \"%s\" at %s:%d is a transaction queue: only CMQ's "
+                   "TCP clients can use it",
+                   queue->name, queue->file, queue->line);
     } else if (path->target->delay_s > queue->retention_s) {
         faults_add(path->faults, FAULT_ERROR, rule->file, rule->line,
                    "forward.to.delay of %u seconds is longer than the %lld seconds that the queue "
@@ -88,18 +93,39 @@ static void check_topic(const struct path *path, const char *name)
     }
 }
 
-static void check_reverse(const struct declared *declared, const struct reverse_rule *rule,
-                          struct faults *faults)
+/* A queue that a reverse rule names in this setting. */
+static void check_named(const struct declared *declared, const struct reverse_rule *rule,
+                        const char *setting, const char *name, struct faults *faults)
 {
-    if (rule->queue && !declared_queue(declared, rule->queue)) {
+    const struct resource_queue *queue = declared_queue(declared, name);
+    if (!queue) {
         faults_add(faults, FAULT_WARNING, rule->file, rule->line,
-                   "reverse.from.queue: the queue \"%s\" is not declared in resources",
-                   rule->queue);
+                   "reverse.%s: the queue \"%s\" is not declared in resources", setting, name);
+    } else if (queue->transaction) {
+        faults_add(faults, FAULT_ERROR, rule->file, rule->line,
+                   "reverse.%s: the queue \"%s\" at %s:%d is a transaction queue: only CMQ's TCP "
+                   "clients can use it",
+                   setting, queue->name, queue->file, queue->line);
     }
-    if (rule->dead_letter && *rule->dead_letter && !declared_queue(declared, rule->dead_letter)) {
-        faults_add(faults, FAULT_WARNING, rule->file, rule->line,
-                   "reverse.dead_letter: the queue \"%s\" is not declared in resources",
-                   rule->dead_letter);
+}
+
+/* What the settings of a queue mean to each other, and to the queue of its dead letters. */
+static void check_declared(const struct declared *declared, const struct resource_queue *queue,
+                           struct faults *faults)
+{
+    if (queue->visibility_s > queue->retention_s) {
+        faults_add(faults, FAULT_WARNING, queue->file, queue->line,
+                   "resources.queues: visibility of %lld seconds is longer than the retention of "
+                   "%lld: a message that was received once and not deleted never comes again",
+                   (long long)queue->visibility_s, (long long)queue->retention_s);
+    }
+    const struct resource_queue *dead =
+        queue->dead_letter ? declared_queue(declared, queue->dead_letter) : NULL;
+    if (dead && dead->transaction) {
+        faults_add(faults, FAULT_ERROR, queue->file, queue->line,
+                   "resources.queues.dead_letter.queue: \"%s\" at %s:%d is a transaction queue, "
+                   "which cannot have dead letters sent to it",
+                   dead->name, dead->file, dead->line);
     }
 }
 
@@ -120,7 +146,14 @@ void proof_paths(const struct config *config, struct faults *faults)
                 (target->is_topic ? check_topic : check_queue)(&path, name);
         }
     }
-    for (size_t i = 0; i < set->reverse_count; i++)
-        check_reverse(&declared, &set->reverse[i], faults);
+    for (size_t i = 0; i < set->reverse_count; i++) {
+        const struct reverse_rule *rule = &set->reverse[i];
+        if (rule->queue)
+            check_named(&declared, rule, "from.queue", rule->queue, faults);
+        if (*rule->dead_letter)
+            check_named(&declared, rule, "dead_letter", rule->dead_letter, faults);
+    }
+    for (size_t i = 0; i < config->resources.queue_count; i++)
+        check_declared(&declared, &config->resources.queues[i], faults);
     declared_fini(&declared);
 }

@@ -246,11 +246,43 @@ static void check_overlaps(const struct ruleset *set, struct faults *faults)
     filter_tree_free(earlier);
 }
 
+static void check_placeholders_v3(const struct forward_rule *rule, const struct template *t,
+                                  struct faults *faults)
+{
+    for (size_t i = 0; i < template_piece_count(t); i++) {
+        struct template_piece piece = template_piece(t, i);
+        if (piece.of_mqtt5) {
+            faults_add(faults, FAULT_WARNING, rule->file, rule->line,
+                       "with mqtt.version = \"3.1.1\" no message has %.*s: %s",
+                       SPAN_ARG(piece.written),
+                       piece.has_default ? "its default always stands there"
+                                         : "every message is a dead letter");
+        }
+    }
+}
+
+static void check_templates_v3(const struct ruleset *set, struct faults *faults)
+{
+    for (size_t i = 0; i < set->forward_count; i++) {
+        const struct forward_rule *rule = &set->forward[i];
+        for (size_t k = 0; k < rule->target_count; k++) {
+            const struct rule_target *target = &rule->targets[k];
+            check_placeholders_v3(rule, target->name, faults);
+            if (target->route)
+                check_placeholders_v3(rule, target->route, faults);
+            for (size_t t = 0; t < target->tag_count; t++)
+                check_placeholders_v3(rule, target->tags[t], faults);
+        }
+    }
+}
+
 void proof_rules(const struct config *config, struct faults *faults)
 {
     check_finals(config->rules, faults);
     check_doubles(config->rules, faults);
     check_lengths(config->rules, faults);
-    if (!config->mqtt.v5)
-        check_overlaps(config->rules, faults);
+    if (config->mqtt.v5)
+        return;
+    check_overlaps(config->rules, faults);
+    check_templates_v3(config->rules, faults);
 }

@@ -77,7 +77,7 @@ char *reader_string(struct reader *reader, const config_setting_t *setting)
     struct buf value = BUF_INIT(written.len > SECRET_MAX_BYTES ? written.len : SECRET_MAX_BYTES);
     struct err err;
     if (!secret_resolve(written, &value, &err)) {
-        reader_fault(reader, setting, "cannot be resolved: %s", err.text);
+        reader_unresolved(reader, setting, &err);
     } else if (scan_flags(setting) & SCAN_NUL || span_find(buf_span(&value), '\0') < value.len) {
         reader_fault(reader, setting, "cannot contain a NUL byte");
     } else if (!reader->option->bytes && !utf8_valid(buf_span(&value))) {
@@ -89,7 +89,6 @@ char *reader_string(struct reader *reader, const config_setting_t *setting)
     return NULL;
 }
 
-/* Whether a string may stand as it is; notes why not. */
 const struct jq_program *reader_program(struct reader *reader, const config_setting_t *setting,
                                         struct span text)
 {
@@ -100,6 +99,7 @@ const struct jq_program *reader_program(struct reader *reader, const config_sett
     return program;
 }
 
+/* Whether a string may stand as it is; notes why not. */
 static bool string_ok(struct reader *reader, const config_setting_t *setting, const char *value)
 {
     const struct option *option = reader->option;
@@ -139,12 +139,7 @@ static void read_secret(struct reader *reader, const config_setting_t *setting, 
     struct buf value = BUF_INIT(SECRET_MAX_BYTES);
     struct err err;
     if (!secret_resolve(written, &value, &err)) {
-        if (reader->bare) { /* the local server may be given its account another way */
-            reader_warn_at(reader, reader_line(setting), "%s.%s: %s", reader->group->path,
-                           reader->option->name, err.text);
-        } else {
-            reader_fault(reader, setting, "cannot be resolved: %s", err.text);
-        }
+        reader_unresolved(reader, setting, &err);
     } else if (written.len > 0 && !secret_is_reference(written)) {
         reader_warn_at(reader, reader_line(setting),
                        "%s.%s is written in the file; @env:NAME or @file:PATH keeps it out",

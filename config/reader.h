@@ -17,10 +17,12 @@ struct reader {
     struct config *config;
     struct faults *faults;
     struct names names;
-    const char *file; /* the one being read; owned by the rule set */
-    bool bare;        /* for the local server: the main sections need not be complete */
-    bool full;        /* there were too many rules */
-    bool incomplete;  /* some file could not be parsed, so names may be missing */
+    const char *file;     /* the one being read; owned by the rule set */
+    bool bare;            /* for the local server: the main sections need not be complete */
+    bool offline;         /* nothing will be connected to: references may name what is not there */
+    size_t errors_before; /* of other configurations, in faults already */
+    bool full;            /* there were too many rules */
+    bool incomplete;      /* some file could not be parsed, so names may be missing */
 
     const struct option_group *group; /* where the reader is; what faults are about */
     const struct option *option;
@@ -66,6 +68,14 @@ void reader_mismatch(struct reader *reader, const config_setting_t *setting);
 
 /* "PATH cannot be VALUE: WHY", without value and why when they come from a reference. */
 void reader_refuse(struct reader *reader, const config_setting_t *setting, const char *why);
+
+/*
+ * Notes a reference that cannot be resolved. Where nothing is connected to that is a warning,
+ * unless the setting is needed all the same: of the main file those without a default, in rules
+ * all.
+ */
+void reader_unresolved(struct reader *reader, const config_setting_t *setting,
+                       const struct err *why);
 
 /* Notes members of setting that the group being read does not know. */
 void reader_find_unknown(struct reader *reader, const config_setting_t *setting);

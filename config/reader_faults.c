@@ -110,6 +110,20 @@ void reader_refuse(struct reader *reader, const config_setting_t *setting, const
     buf_fini(&value);
 }
 
+void reader_unresolved(struct reader *reader, const config_setting_t *setting,
+                       const struct err *why)
+{
+    const struct option *option = reader->option;
+    bool needed = !reader->group->main || (option->required && option->kind != OPTION_STRINGS);
+    bool reference = secret_is_reference(span_of(config_setting_get_string(setting)));
+    if (reader->offline && reference && !needed) {
+        reader_warn_at(reader, reader_line(setting), "%s.%s cannot be resolved here: %s",
+                       reader->group->path, option->name, why->text);
+    } else {
+        reader_fault(reader, setting, "cannot be resolved: %s", why->text);
+    }
+}
+
 /* Appends "; did you mean X?", or all names when none is near. */
 static void add_known(const struct option_group *group, const char *name, struct buf *out)
 {

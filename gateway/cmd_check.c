@@ -20,20 +20,26 @@ static void print_ok(const struct config *config, FILE *out)
 
 int cmd_check(struct command_line *line)
 {
-    static const struct option options[] = {
-        COMMAND_OPTIONS, {"print", no_argument, NULL, 'p'}, {0}};
-    bool print = false;
+    static const struct option options[] = {COMMAND_OPTIONS,
+                                            {"print", no_argument, NULL, 'p'},
+                                            {"strict", no_argument, NULL, 's'},
+                                            {"hints", no_argument, NULL, 'i'},
+                                            {0}};
+    bool print = false, strict = false, hints = false;
     for (int c; (c = command_getopt(line, options)) != -1;) {
         if (c == COMMAND_STOP)
             return line->status;
-        print = true;
+        print = print || c == 'p';
+        strict = strict || c == 's';
+        hints = hints || c == 'i';
     }
     if (!command_words(line, 0, 0))
         return COMMAND_USAGE;
 
-    struct faults faults = {0};
+    struct faults faults = {.hints = hints};
     struct buf out = BUF_INIT(64 << 20);
-    struct config *config = config_load(line->config, &faults);
+    struct config *config =
+        strict ? config_load(line->config, &faults) : config_load_offline(line->config, &faults);
     bool options_follow = print && config;
     faults_print(&faults, line->json && !options_follow, &out);
     fputs(buf_str(&out), options_follow ? stderr : stdout);

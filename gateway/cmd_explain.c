@@ -165,7 +165,7 @@ static bool explain(const struct command_line *line, struct request *r)
             return false;
         r->message.payload = buf_span(&r->payload);
     }
-    struct config *config = command_config_by_hand(line);
+    struct config *config = command_config_offline(line);
     struct jq_worker *jq;
     bool yes = config && command_jq(line, config->rules, &jq);
     if (yes) {

@@ -101,7 +101,7 @@ int cmd_test(struct command_line *line)
         return line->status;
     if (!command_words(line, 0, 0))
         return COMMAND_USAGE;
-    struct config *config = command_config_by_hand(line);
+    struct config *config = command_config_offline(line);
     struct jq_worker *jq;
     bool ok = config && command_jq(line, config->rules, &jq);
     if (ok) {

@@ -194,11 +194,12 @@ bool command_number(const struct command_line *line, const char *option, const c
     return false;
 }
 
-static struct config *load(const struct command_line *line, bool warnings)
+static struct config *load(const struct command_line *line, bool warnings, bool offline)
 {
     struct faults faults = {0};
     struct buf text = BUF_INIT(64 << 20);
-    struct config *config = config_load(line->config, &faults);
+    struct config *config =
+        offline ? config_load_offline(line->config, &faults) : config_load(line->config, &faults);
     if (!config || warnings) {
         faults_print(&faults, false, &text);
         fputs(buf_str(&text), stderr);
@@ -210,12 +211,17 @@ static struct config *load(const struct command_line *line, bool warnings)
 
 struct config *command_config(const struct command_line *line)
 {
-    return load(line, true);
+    return load(line, true, false);
 }
 
 struct config *command_config_by_hand(const struct command_line *line)
 {
-    return load(line, false);
+    return load(line, false, false);
+}
+
+struct config *command_config_offline(const struct command_line *line)
+{
+    return load(line, false, true);
 }
 
 bool command_jq(const struct command_line *line, const struct ruleset *rules,

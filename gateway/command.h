@@ -79,10 +79,12 @@ bool command_number(const struct command_line *line, const char *option, const c
 /*
  * Loads the configuration; its faults, warnings included, go to stderr. NULL when it has errors.
  * The caller frees it. The second one leaves out the warnings of a configuration without errors:
- * for work by hand, where they would be in the way each time.
+ * for work by hand, where they would be in the way each time. So does the third, which is for
+ * commands that connect to nothing: secrets need not be there.
  */
 struct config *command_config(const struct command_line *line);
 struct config *command_config_by_hand(const struct command_line *line);
+struct config *command_config_offline(const struct command_line *line);
 
 /*
  * The worker that runs the rules' jq programs; NULL when they have none. False, and said so, when

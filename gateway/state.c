@@ -4,7 +4,7 @@
 bool state_open(struct state *state, const struct command_line *line)
 {
     struct err err;
-    *state = (struct state){.config = command_config_by_hand(line)};
+    *state = (struct state){.config = command_config_offline(line)};
     if (!state->config)
         return false;
     state->morgue = morgue_open(state->config->gateway.state_dir, &err);

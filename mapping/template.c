@@ -300,16 +300,53 @@ size_t template_piece_count(const struct template *t)
     return t->part_count;
 }
 
+static size_t digits(uint64_t number)
+{
+    size_t count = 1;
+    while (number >= 10) {
+        number /= 10;
+        count++;
+    }
+    return count;
+}
+
+static size_t most_chars(const struct part *p)
+{
+    static const size_t of_kind[] = {[PART_LITERAL] = 0,      [PART_CAPTURE] = SIZE_MAX,
+                                     [PART_TOPIC] = SIZE_MAX, [PART_QOS] = 1,
+                                     [PART_RETAIN] = 5,       [PART_GATEWAY] = 0,
+                                     [PART_RULE] = 0,         [PART_JSON] = SIZE_MAX,
+                                     [PART_USER] = SIZE_MAX,  [PART_CONTENT_TYPE] = SIZE_MAX,
+                                     [PART_CE] = SIZE_MAX};
+    size_t most = of_kind[p->kind];
+    for (size_t i = 0; i < p->step_count; i++) {
+        const struct step *step = &p->steps[i];
+        if (step->kind == STEP_SLICE && step->count < most)
+            most = step->count;
+        if (step->kind == STEP_SHARD)
+            most = digits(step->modulo - 1);
+        if (step->kind == STEP_DEFAULT && step->text.len > most)
+            most = step->text.len;
+    }
+    return most;
+}
+
 struct template_piece template_piece(const struct template *t, size_t index)
 {
     CHECK(index < t->part_count);
     const struct part *p = &t->parts[index];
-    struct template_piece piece = {.literal = p->kind == PART_LITERAL, .levels = p->levels};
+    struct template_piece piece = {.literal = p->kind == PART_LITERAL,
+                                   .levels = p->levels,
+                                   .written = p->written,
+                                   .of_mqtt5 = p->kind == PART_USER || p->kind == PART_CONTENT_TYPE,
+                                   .most_chars = most_chars(p)};
     if (p->kind == PART_LITERAL || p->kind == PART_CAPTURE)
         piece.text = p->text;
     for (size_t i = 0; i < p->step_count && !piece.has_default; i++) {
         piece.has_default = p->steps[i].kind == STEP_DEFAULT;
         piece.fallback = p->steps[i].text;
     }
+    piece.may_lack =
+        !piece.has_default && (piece.of_mqtt5 || p->kind == PART_JSON || p->kind == PART_CE);
     return piece;
 }

@@ -69,6 +69,10 @@ struct template_piece {
     bool levels;      /* of a topic: may bring '/'. {topic} too; a '#' capture is its filter's */
     bool has_default; /* what the author wrote may stand there */
     struct span fallback; /* what that is */
+    struct span written;  /* a placeholder as it stands there, braces included */
+    bool of_mqtt5;        /* {user:...}, {content_type}: MQTT 3.1.1 has none */
+    bool may_lack;        /* a message may have no such value, and there is no default */
+    size_t most_chars;    /* that it may bring; SIZE_MAX: no bound. {gateway} and {rule} count 0 */
 };
 
 size_t template_piece_count(const struct template *t);

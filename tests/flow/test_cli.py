@@ -182,6 +182,26 @@ class Check(CliTest):
         self.cmqgw("explain", "fleet/a/b/telemetry/c", "--payload", "x")
         self.assertEqual(self.err, "")  # work by hand is not told each time
 
+    def test_secrets_are_needed_to_run_and_not_to_check(self):
+        self.configure(cmq={"endpoint": "http://127.0.0.1:1", "secret_id": "@env:CMQ_SECRET_ID",
+                            "secret_key": "@file:/no/such/secret"})
+        self.cmqgw("check")
+        self.assertRegex(self.out, r"\A[^\n]*:\d+: warning: cmq\.secret_key cannot be resolved here: "
+                                   r"cannot read /no/such/secret: [^\n]*\n[^\n]*: ok: 2 forward")
+        self.cmqgw("test")
+        self.cmqgw("explain", "fleet/a/b/telemetry/c", "--payload", "x")
+        self.cmqgw("check", "--strict", expect=1)
+        self.assertRegex(self.out, r": error: cmq\.secret_key cannot be resolved: ")
+        self.cmqgw("run", expect=1)
+        self.assertIn(": error: cmq.secret_key cannot be resolved: ", self.err)
+        self.cmqgw("cmq", "receive", "pager", expect=1)
+
+    def test_hints_are_told_when_asked_for(self):
+        self.configure()
+        self.cmqgw("check", "--hints")
+        self.assertIn(": hint: the tag \"{json:/level|lower}\" may be longer than 16", self.out)
+        self.assertEqual({fault["level"] for fault in self.json("check", "--hints")}, {"hint"})
+
     def test_every_option_is_printed_and_secrets_are_not(self):
         self.configure(cmq={"endpoint": "http://127.0.0.1:1", "secret_id": "AKIDvisible",
                             "secret_key": "topsecretvalue", "rate": 77})

@@ -25,7 +25,7 @@ static void the_sections_are_read(void **state)
     assert_string_equal(config->gateway.state_dir, "/var/lib/cmqgw");
     assert_string_equal(config->gateway.rules_dir, "rules_example/rules.d");
     assert_int_equal(config->mqtt.server_count, 2);
-    assert_string_equal(config->mqtt.servers[0], "tcp://127.0.0.1:1883");
+    assert_string_equal(config->mqtt.servers[0], "ssl://127.0.0.1:8883");
     assert_string_equal(config->mqtt.servers[1], "ssl://broker.example:8883");
     assert_false(config->mqtt.v5);
     assert_int_equal(config->mqtt.keep_alive_s, 45);
@@ -36,7 +36,7 @@ static void the_sections_are_read(void **state)
     assert_string_equal(config->mqtt.tls.cert, "cert.pem");
     assert_string_equal(config->mqtt.tls.key, "key.pem");
     assert_false(config->mqtt.tls.verify);
-    assert_string_equal(config->cmq.endpoint, "https://cmq-gz.public.tencenttdmq.com");
+    assert_string_equal(config->cmq.endpoint, "https://cmq-sh.public.tencenttdmq.com");
     assert_int_equal(config->cmq.signature, CMQ_HMAC_SHA1);
     assert_int_equal(config->cmq.connections, 32);
     assert_int_equal(config->cmq.rate, 4000);
@@ -315,7 +315,7 @@ static int load_example(void **state)
         return -1;
     struct faults faults = {0};
     config = config_load("rules_example/gateway.cfg", &faults);
-    bool clean = faults.count == 0;
+    bool clean = faults.errors == 0;
     faults_fini(&faults);
     return config && clean ? 0 : -1;
 }

@@ -347,8 +347,122 @@ static void the_local_server_takes_secrets_it_cannot_resolve_as_a_warning(void *
     config_free(config);
     assert_int_equal(faults.count, 1);
     assert_int_equal(faults.errors, 0);
-    assert_string_equal(faults.list[0].text, "cmq.secret_id: the environment variable "
-                                             "CMQGW_TEST_UNSET is not set");
+    assert_string_equal(faults.list[0].text, "cmq.secret_id cannot be resolved here: the "
+                                             "environment variable CMQGW_TEST_UNSET is not set");
+    faults_fini(&faults);
+}
+
+static struct config *load_offline(const char *text, struct faults *faults)
+{
+    (void)unsetenv("CMQGW_TEST_UNSET");
+    write_file("gateway.cfg", text, strlen(text));
+    struct config *config = config_load_offline(in_folder("gateway.cfg"), faults);
+    (void)unlink(in_folder("gateway.cfg"));
+    return config;
+}
+
+static void
+offline_a_reference_that_cannot_be_resolved_is_a_warning_and_the_default_holds(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "gateway = { id = \"g\"; state_dir = \"s\"; };\n"
+        "mqtt = { servers = [ \"@env:CMQGW_TEST_UNSET\", \"tcp://127.0.0.1:1\" ];\n"
+        "  keep_alive = \"@env:CMQGW_TEST_UNSET\";\n"
+        "  username = \"u\"; password = \"@file:/no/such/file\"; };\n"
+        "cmq = { endpoint = \"@env:CMQGW_TEST_UNSET\"; secret_id = \"@env:CMQGW_TEST_UNSET\";\n"
+        "  secret_key = \"@env:CMQGW_TEST_SECRET\"; };\n"
+        "forward = { name = \"a\"; from = \"a\"; to = { queue = \"q\"; }; };\n";
+    static const struct {
+        int line;
+        const char *text;
+    } expected[] = {
+        {2, "mqtt.servers cannot be resolved here: the environment variable CMQGW_TEST_UNSET is "
+            "not set"},
+        {3, "mqtt.keep_alive cannot be resolved here: the environment variable CMQGW_TEST_UNSET is "
+            "not set"},
+        {4, "mqtt.password cannot be resolved here: cannot read /no/such/file: No such file or "
+            "directory"},
+        {5, "cmq.endpoint cannot be resolved here: the environment variable CMQGW_TEST_UNSET is "
+            "not set"},
+        {5, "cmq.secret_id cannot be resolved here: the environment variable CMQGW_TEST_UNSET is "
+            "not set"},
+    };
+    struct faults faults = {0};
+    struct config *config = load_offline(text, &faults);
+    assert_non_null(config);
+    assert_int_equal(config->mqtt.server_count, 1);
+    assert_int_equal(config->mqtt.keep_alive_s, 30);
+    assert_string_equal(config->cmq.endpoint, "");
+    config_free(config);
+    assert_int_equal(faults.count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < faults.count; i++) {
+        assert_int_equal(faults.list[i].level, FAULT_WARNING);
+        assert_int_equal(faults.list[i].line, expected[i].line);
+        assert_string_equal(faults.list[i].text, expected[i].text);
+    }
+    faults_fini(&faults);
+
+    /* To run, all of that is an error. */
+    assert_null(load_text(text, &faults));
+    assert_int_equal(faults.errors, sizeof expected / sizeof *expected);
+    faults_fini(&faults);
+}
+
+static void offline_what_nothing_can_be_checked_without_must_be_resolved(void **state)
+{
+    (void)state;
+    struct faults faults = {0};
+    assert_null(load_offline(
+        "gateway = { id = \"@env:CMQGW_TEST_UNSET\"; state_dir = \"s\"; };\n"
+        "mqtt = { servers = \"tcp://127.0.0.1:1\"; password = \"@word\"; username = \"u\"; };\n"
+        "forward = { name = \"a\"; from = \"@env:CMQGW_TEST_UNSET\"; to = { queue = \"q\"; }; };\n"
+        "cmq = { endpoint = \"http://h\"; secret_id = \"@@i\"; secret_key = \"@@k\"; };\n",
+        &faults));
+    assert_int_equal(faults.errors, 3);
+    faults_fini(&faults);
+}
+
+static void hints_are_given_to_who_asks_for_them(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD ACCOUNT
+        "forward = ( { name = \"a\"; from = \"a/+x/#y\"; to = (\n"
+        "    { topic = \"t\"; route = \"{x}.{json:/a/b|lower}.{y|slice:0:8}\"; },\n"
+        "    { topic = \"t\"; route = \"{x|slice:0:40}.{qos}{retain}{x|shard:1000}\"; },\n"
+        "    { topic = \"t\"; route = \"{x|slice:0:40}.{rule}.{y|slice:0:30}\"; },\n"
+        "    { topic = \"t\"; tags = [ \"{json:/t|default:none|slice:0:12}\", \"level-{user:k}\" "
+        "]; },\n"
+        "    { queue = \"q-{x|shard:16}\"; }, { queue = \"{content_type}\"; } ); } );\n"
+        "reverse = ( { name = \"b\"; from = { queue = \"down\"; }; to = \"c/{json:/d}/{rule}\"; } "
+        ");\n";
+    static const char *const expected[] = {
+        "a message without {json:/a/b|lower}, in the route",
+        "the route \"{x}.{json:/a/b|lower}.{y|slice:0:8}\" may be longer than 64 bytes, which is "
+        "a dead letter: {json:/a/b|lower} has no bound; |slice:0:N gives it one",
+        "the route \"{x|slice:0:40}.{rule}.{y|slice:0:30}\" may be longer than 64 bytes, which is "
+        "a dead letter: up to 72",
+        "a message without {user:k}, in the tag",
+        "the tag \"level-{user:k}\" may be longer than 16 characters",
+        "a message without {content_type}, in the queue",
+        "the queue \"{content_type}\" may be longer than 64 bytes",
+        "a message without {json:/d}, in the topic \"c/{json:/d}/{rule}\", is a dead letter; "
+        "|default:TEXT gives it a value",
+    };
+    struct faults faults = {0};
+    config_free(load_text(text, &faults));
+    assert_faults(&faults, "");
+    faults.hints = true;
+    struct config *config = load_text(text, &faults);
+    assert_non_null(config);
+    config_free(config);
+    assert_int_equal(faults.errors, 0);
+    assert_int_equal(faults.count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < faults.count; i++) {
+        assert_int_equal(faults.list[i].level, FAULT_HINT);
+        if (strncmp(faults.list[i].text, expected[i], strlen(expected[i])) != 0)
+            fail_msg("%s", faults.list[i].text);
+    }
     faults_fini(&faults);
 }
 
@@ -390,6 +504,10 @@ int main(void)
         cmocka_unit_test(programs_of_forward_rules_are_compiled_once_and_refused_at_their_lines),
         cmocka_unit_test(the_local_server_needs_resources_alone),
         cmocka_unit_test(the_local_server_takes_secrets_it_cannot_resolve_as_a_warning),
+        cmocka_unit_test(
+            offline_a_reference_that_cannot_be_resolved_is_a_warning_and_the_default_holds),
+        cmocka_unit_test(offline_what_nothing_can_be_checked_without_must_be_resolved),
+        cmocka_unit_test(hints_are_given_to_who_asks_for_them),
         cmocka_unit_test(the_local_server_checks_the_rest_as_always),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -21,7 +21,7 @@ static struct config *load(void)
 {
     struct faults faults = {0};
     assert_int_equal(setenv("CMQGW_TEST_SECRET", "hunter2", 1), 0);
-    assert_int_equal(setenv("CMQGW_TEST_SERVER", "ssl://hunter2:1", 1), 0);
+    assert_int_equal(setenv("CMQGW_TEST_SERVER", "tcp://hunter2:1", 1), 0);
     struct config *config = config_load_text("g.cfg", span_of(text), &faults);
     assert_int_equal(faults.errors, 0);
     faults_fini(&faults);
@@ -102,7 +102,7 @@ static void the_reference_has_a_row_for_every_setting(void **state)
         " | required | ",
         "| `rate` | a whole number from 1 to 100000 | `5000` | ",
         "| `keep_alive` | a duration in whole seconds from 1s to 65535s, ",
-        "| `max_size` | a size from 1MiB to 16384GiB, ",
+        "| `max_size` | a size from 16MiB to 16384GiB, ",
         "| `signature` | \"HmacSHA1\" or \"HmacSHA256\" | `\"HmacSHA256\"` | ",
         "| `secret_key` | a string, secret | `\"\"` | ",
         "\n## forward\n",
