@@ -111,7 +111,7 @@ static void print_summary(FILE *out, const struct plan *plan)
     print_count(out, plan->counts[STEP_CHANGE], "to change", false, &comma);
     print_count(out, plan->counts[STEP_DELETE], "to delete", false, &comma);
     print_count(out, plan->counts[STEP_SAME], "as declared", false, &comma);
-    print_count(out, plan->counts[STEP_CANNOT], "that cannot be", false, &comma);
+    print_count(out, plan->counts[STEP_CANNOT], "that cannot be done", false, &comma);
     fputs(*comma ? ".\n" : "Nothing is declared.\n", out);
     comma = "";
     if (plan->undeclared_queues + plan->undeclared_topics + plan->undeclared_subscriptions == 0)
