@@ -11,8 +11,8 @@
 
 enum { LOG_MAX_LINE = 4096, LOG_MAX_TEXT = 2048 };
 
-static enum log_level current_level = LOG_INFO;
-static enum log_format current_format = LOG_TEXT;
+static _Atomic enum log_level current_level = LOG_INFO;
+static _Atomic enum log_format current_format = LOG_TEXT;
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 

@@ -43,7 +43,7 @@ struct log_field {
         }                                                                                          \
     }
 
-/* Sets what is written from now on. Call before threads start. Default: LOG_INFO, LOG_TEXT. */
+/* Sets what is written from now on. Any thread. Default: LOG_INFO, LOG_TEXT. */
 void log_setup(enum log_level level, enum log_format format);
 
 /* Whether a line of this level would be written. */

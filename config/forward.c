@@ -1,5 +1,6 @@
 /* forward - rules from MQTT to CMQ (RULES 2) */
 #include "config/checks.h"
+#include "config/digest.h"
 #include "config/list.h"
 #include "config/reader.h"
 
@@ -333,6 +334,7 @@ void forward_read(struct reader *reader, const config_setting_t *setting, void *
     set->forward = list_grow(set->forward, set->forward_count, sizeof *set->forward);
     struct forward_rule *rule = &set->forward[set->forward_count++];
     rule->replace = span_dup((struct span)SPAN_LIT("_"));
+    rule->digest = digest_setting(HASH_SEED, setting);
     rule->file = reader->file;
     rule->line = reader_line(setting);
     reader->captures = NULL;

@@ -12,8 +12,9 @@
 struct origin {
     const char *path; /* of its group */
     const char *name;
-    char *shown; /* as JSON, which libconfig reads as well; secrets masked */
-    int line;    /* 0: the default */
+    char *shown;     /* as JSON, which libconfig reads as well; secrets masked */
+    uint64_t digest; /* of the setting; 0: the default */
+    int line;        /* 0: the default */
 };
 
 struct origins {

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "config/config.h"
 #include "config/describe.h"
+#include "config/digest.h"
 #include "config/list.h"
 #include "config/origins.h"
 
@@ -23,6 +24,7 @@ void origins_note(struct origins *origins, const char *path, const struct option
         (struct origin){.path = path,
                         .name = option->name,
                         .shown = buf_take(&shown),
+                        .digest = setting ? digest_setting(HASH_SEED, setting) : 0,
                         .line = setting ? (int)config_setting_source_line(setting) : 0};
 }
 

@@ -1,5 +1,6 @@
 /* resources - what should exist in CMQ (RULES 5): the section; its rows are in queues.c, topics.c
  */
+#include "config/digest.h"
 #include "config/resource_rows.h"
 
 enum {
@@ -46,8 +47,9 @@ const struct option_group option_resources = {
 void resources_read(struct reader *reader, const config_setting_t *setting, void *object)
 {
     (void)reader;
-    (void)setting;
-    ((struct config *)object)->resources.declared = true;
+    struct resources *resources = &((struct config *)object)->resources;
+    resources->declared = true;
+    resources->digest = digest_setting(resources->digest, setting);
 }
 
 void resources_free(struct resources *resources)

@@ -90,6 +90,7 @@ struct resources {
     size_t queue_count;
     struct resource_topic *topics;
     size_t topic_count;
+    uint64_t digest; /* of all these sections: differs when they do */
 };
 
 #endif

@@ -1,5 +1,6 @@
 /* reverse - rules from CMQ to MQTT (RULES 3 and 4) */
 #include "config/checks.h"
+#include "config/digest.h"
 #include "config/list.h"
 #include "config/reader.h"
 
@@ -196,6 +197,7 @@ void reverse_read(struct reader *reader, const config_setting_t *setting, void *
         return;
     set->reverse = list_grow(set->reverse, set->reverse_count, sizeof *set->reverse);
     struct reverse_rule *rule = &set->reverse[set->reverse_count++];
+    rule->digest = digest_setting(HASH_SEED, setting);
     rule->file = reader->file;
     rule->line = reader_line(setting);
     reader_group(reader, &option_reverse, setting, rule->line, rule);

@@ -31,10 +31,10 @@ static struct cmq_secrets secrets_of(const struct config *config)
     };
 }
 
-struct cmq_client *account_client(const struct config *config, struct pump *pump, struct err *err)
+static struct cmq_client_options options_of(const struct config *config)
 {
     const struct cmq_secrets secrets = secrets_of(config);
-    const struct cmq_client_options options = {
+    return (struct cmq_client_options){
         .endpoint = config->cmq.endpoint,
         .secret_id = secrets.secret_id,
         .secret_key = secrets.secret_key,
@@ -44,7 +44,19 @@ struct cmq_client *account_client(const struct config *config, struct pump *pump
         .timeout_ms = config->cmq.timeout_ms,
         .tls = {.ca = config->cmq.tls.ca, .verify = config->cmq.tls.verify},
     };
+}
+
+struct cmq_client *account_client(const struct config *config, struct pump *pump, struct err *err)
+{
+    const struct cmq_client_options options = options_of(config);
     return cmq_client_new(pump, &options, err);
+}
+
+bool account_configure(const struct config *config, struct cmq_client *client, bool *changed,
+                       struct err *err)
+{
+    const struct cmq_client_options options = options_of(config);
+    return cmq_client_configure(client, &options, changed, err);
 }
 
 struct api *account_api(const struct config *config, void (*note)(void *ctx, const char *text),

@@ -20,4 +20,9 @@ struct cmq_client *account_client(const struct config *config, struct pump *pump
 struct api *account_api(const struct config *config, void (*note)(void *ctx, const char *text),
                         void *note_ctx, struct err *err);
 
+/* Has the client go on with config's cmq section, which must outlive it then; as
+ * cmq_client_configure. */
+MUST_CHECK bool account_configure(const struct config *config, struct cmq_client *client,
+                                  bool *changed, struct err *err);
+
 #endif

@@ -9,6 +9,7 @@
 #ifndef GATEWAY_ADMIN_H
 #define GATEWAY_ADMIN_H
 
+#include "gateway/reload.h"
 #include "gateway/status.h"
 
 struct admin;
@@ -16,7 +17,7 @@ struct admin;
 struct admin_options {
     struct status_view view; /* its config is the one to begin with */
     struct jq_host *jq;      /* NULL: no rule has a program */
-    void *gateway;           /* for admin_reload.c */
+    struct reload_desk *desk;
 };
 
 /*

@@ -48,6 +48,7 @@ static const char *const names[COUNTER_COUNT] = {
     [COUNTER_HELD] = "held",
     [COUNTER_CUT] = "cut",
     [COUNTER_DEAD] = "dead",
+    [COUNTER_COPIES] = "copies",
     [COUNTER_DROPPED_NO_RULE] = "dropped_no_rule",
     [COUNTER_DROPPED_RETAINED] = "dropped_retained",
     [COUNTER_DROPPED_LOOP] = "dropped_loop",

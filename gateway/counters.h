@@ -26,6 +26,7 @@ enum counter {
     COUNTER_HELD,              /* deliveries whose try found the configuration or account wrong */
     COUNTER_CUT,               /* rejected batches cut in two */
     COUNTER_DEAD,              /* dead letters made */
+    COUNTER_COPIES,            /* further copies of messages, sent for other subscriptions */
     COUNTER_DROPPED_NO_RULE,   /* messages that no rule took */
     COUNTER_DROPPED_RETAINED,  /* retained copies that every matching rule skips */
     COUNTER_DROPPED_LOOP,      /* messages that came through this gateway before */

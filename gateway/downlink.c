@@ -11,13 +11,6 @@ enum { DOWNLINK_EMPTY_MS = 60000 }; /* an empty answer speaks for what could hav
 
 /* ---- polling ---- */
 
-static void poller_woken(void *ctx)
-{
-    struct poller *poller = ctx;
-    poller->pausing = false;
-    downlink_run(poller->source->downlink);
-}
-
 static void log_trouble(struct source *source, const struct cmq_reply *reply)
 {
     uint64_t held_back;
@@ -77,7 +70,7 @@ static void poll_done(void *ctx, const struct cmq_reply *reply)
     struct source *source = poller->source;
     struct downlink *d = source->downlink;
     poller->call = NULL;
-    d->polling -= (size_t)source->rule->batch;
+    d->polling -= poller->batch;
     switch (reply->verdict) {
     case CMQ_DONE:
     case CMQ_EMPTY:
@@ -94,7 +87,7 @@ static void poll_done(void *ctx, const struct cmq_reply *reply)
             forget_done(source, poller->started_ms);
         break;
     default:
-        if (d->online && !d->closed) {
+        if (d->online && !d->closed && !source->gone) {
             log_trouble(source, reply);
             tell_health(source, reply);
             figures_error(source->figures, span_of(reply->text));
@@ -114,17 +107,19 @@ static void poll_start(struct poller *poller)
                                   .max_messages = (unsigned)rule->batch,
                                   .wait_s = rule->wait_s};
     poller->started_ms = clock_unix_ms();
-    d->polling += (size_t)rule->batch;
+    poller->batch = (size_t)rule->batch;
+    d->polling += poller->batch;
     counters_add(d->options.counters, COUNTER_POLLS, 1);
     poller->call = cmq_client_call(d->options.client, &request, poll_done, poller);
 }
 
 static void poll_where_due(struct downlink *d)
 {
-    for (size_t i = 0; i < d->source_count; i++) {
-        struct source *source = &d->sources[i];
+    struct source *source;
+    DL_FOREACH(d->sources, source)
+    {
         for (int p = 0; p < source->poller_count; p++) {
-            struct poller *poller = &source->pollers[p];
+            struct poller *poller = source->pollers[p];
             size_t batch = (size_t)source->rule->batch;
             /* A long poll that may bring nothing must not keep the others from polling: what polls
              * may bring counts only against the part that is in use. */
@@ -136,21 +131,28 @@ static void poll_where_due(struct downlink *d)
     }
 }
 
+static void stop_source(struct source *source)
+{
+    struct downlink *d = source->downlink;
+    for (int p = 0; p < source->poller_room; p++) {
+        struct poller *poller = source->pollers[p];
+        pump_timer_clear(d->options.pump, &poller->timer);
+        poller->pausing = false;
+        if (poller->call)
+            cmq_client_cancel(d->options.client, poller->call);
+    }
+    if (source->poller_room > 0) /* nothing is known of a queue that is not read */
+        tell_health(source, NULL);
+    while (source->waiting) /* CMQ still has them, and gives them out again */
+        inbound_free(source->waiting);
+}
+
 static void stop_polling(struct downlink *d)
 {
-    for (size_t i = 0; i < d->source_count; i++) {
-        struct source *source = &d->sources[i];
-        for (int p = 0; p < source->poller_count; p++) {
-            struct poller *poller = &source->pollers[p];
-            pump_timer_clear(d->options.pump, &poller->timer);
-            poller->pausing = false;
-            if (poller->call)
-                cmq_client_cancel(d->options.client, poller->call);
-        }
-        if (source->poller_count > 0) /* nothing is known of a queue that is not read */
-            tell_health(source, NULL);
-        while (source->waiting) /* CMQ still has them, and gives them out again */
-            inbound_free(source->waiting);
+    struct source *source;
+    DL_FOREACH(d->sources, source)
+    {
+        stop_source(source);
     }
 }
 
@@ -185,10 +187,12 @@ static size_t count_busy(const struct downlink *d)
 
 void downlink_run(struct downlink *d)
 {
-    for (size_t i = 0; i < d->source_count; i++) {
+    struct source *source;
+    DL_FOREACH(d->sources, source)
+    {
         if (d->online && !d->closed)
-            inbound_publish_waiting(&d->sources[i]);
-        deletes_run(&d->sources[i]);
+            inbound_publish_waiting(source);
+        deletes_run(source);
     }
     if (d->online && !d->closed)
         poll_where_due(d);
@@ -290,48 +294,58 @@ size_t downlink_busy(struct downlink *d)
 
 struct push_mail {
     struct downlink *downlink;
-    const struct reverse_rule *rule;
+    char *rule;
     char *msg_id;
     struct span body;
     downlink_pushed_fn done;
     void *ctx;
 };
 
-static struct source *source_of(struct downlink *d, const struct reverse_rule *rule)
-{
-    for (size_t i = 0; i < d->source_count; i++) {
-        if (d->sources[i].rule == rule)
-            return &d->sources[i];
-    }
-    CHECK(false);
-}
-
 static void take_push(void *ctx)
 {
     struct push_mail *push = ctx;
     struct downlink *d = push->downlink;
-    if (!d->online || d->closed || d->taken >= d->max_taken)
+    struct source *source = source_of_pushes(d, push->rule);
+    if (!source || !d->online || d->closed || d->taken >= d->max_taken)
         push->done(push->ctx, DOWNLINK_PUSH_AWAY);
     else
-        inbound_take_push(source_of(d, push->rule), span_of(push->msg_id), push->body, push->done,
-                          push->ctx);
+        inbound_take_push(source, span_of(push->msg_id), push->body, push->done, push->ctx);
+    free(push->rule);
     free(push->msg_id);
     free((char *)(uintptr_t)push->body.ptr);
     free(push);
     downlink_run(d);
 }
 
-void downlink_push(struct downlink *d, const struct reverse_rule *rule, struct span msg_id,
-                   struct span body, downlink_pushed_fn done, void *ctx)
+void downlink_push(struct downlink *d, const char *rule, struct span msg_id, struct span body,
+                   downlink_pushed_fn done, void *ctx)
 {
     struct push_mail *push = check_alloc(malloc(sizeof *push));
     *push = (struct push_mail){.downlink = d,
-                               .rule = rule,
+                               .rule = span_dup(span_of(rule)),
                                .msg_id = span_dup(msg_id),
                                .body = {span_dup(body), body.len},
                                .done = done,
                                .ctx = ctx};
     pump_post(d->options.pump, take_push, push);
+}
+
+/* ---- other rules ---- */
+
+void downlink_reload(struct downlink *d, const struct config *config)
+{
+    sources_keep(d, config);
+    struct source *source;
+    DL_FOREACH(d->sources, source)
+    {
+        if (source->kept || source->gone)
+            continue;
+        source->gone = true;
+        source->poller_count = 0;
+        stop_source(source);
+    }
+    sources_drop(d);
+    downlink_run(d);
 }
 
 /* ---- life ---- */
@@ -351,58 +365,25 @@ static void swept(void *ctx)
             inbound_free(in);
         }
     }
+    sources_drop(d);
     pump_timer_set(d->options.pump, &d->sweep, DOWNLINK_SWEEP_MS);
 }
 
-static void source_init(struct source *source, struct downlink *d, const struct reverse_rule *rule)
-{
-    source->downlink = d;
-    source->rule = rule;
-    source->figures =
-        figures_enter(counters_book(d->options.counters), FIGURES_REVERSE, span_of(rule->name));
-    source->delete_backoff = (struct backoff){.first_ms = 100, .cap_ms = 10000};
-    if (!rule->queue) {
-        struct buf name = BUF_INIT(256);
-        buf_printf(&name, "push/%s", rule->name);
-        source->name = buf_take(&name);
-        return;
-    }
-    source->name = span_dup(span_of(rule->queue));
-    source->poller_count = rule->pollers;
-    source->pollers = check_alloc(calloc((size_t)rule->pollers, sizeof *source->pollers));
-    for (int i = 0; i < rule->pollers; i++) {
-        struct poller *poller = &source->pollers[i];
-        poller->source = source;
-        poller->backoff = (struct backoff){.first_ms = 200, .cap_ms = 30000};
-        poller->timer.fn = poller_woken;
-        poller->timer.ctx = poller;
-    }
-}
-
-/* A note of an earlier run; one whose source no rule has any more stays in the spool until a rule
- * reads that queue again. */
 static void remember_note(void *ctx, const char *note, int64_t noted_ms)
 {
     struct downlink *d = ctx;
     struct span name = span_slice(span_of(note), 0, span_find(span_of(note), ' '));
-    for (size_t i = 0; i < d->source_count; i++) {
-        if (!span_eq_str(name, d->sources[i].name))
-            continue;
-        struct inbound *in =
-            inbound_remember(&d->sources[i], span_slice(span_of(note), name.len + 1, SIZE_MAX));
-        in->state = INBOUND_DONE;
-        in->since_ms = noted_ms;
-        in->next_visible_ms = clock_unix_ms() + DOWNLINK_LIFE_MS; /* unknown: until it comes */
-        return;
-    }
+    struct inbound *in = inbound_remember(source_of_name(d, name),
+                                          span_slice(span_of(note), name.len + 1, SIZE_MAX));
+    in->state = INBOUND_DONE;
+    in->since_ms = noted_ms;
+    in->next_visible_ms = clock_unix_ms() + DOWNLINK_LIFE_MS; /* unknown: until it comes */
 }
 
 struct downlink *downlink_new(const struct downlink_options *options, struct err *err)
 {
     struct downlink *d = check_alloc(calloc(1, sizeof *d));
-    const struct ruleset *rules = options->rules;
     d->options = *options;
-    d->gateway = span_of(rules->gateway);
     d->max_taken = DOWNLINK_MIN_TAKEN;
     d->visibility_ms = 30000;
     d->mail_tail = &d->mail;
@@ -411,9 +392,7 @@ struct downlink *downlink_new(const struct downlink_options *options, struct err
     CHECK(pthread_mutex_init(&d->mutex, NULL) == 0);
     reverse_draft_init(&d->draft);
     d->jq = jq_worker_new(options->jq);
-    d->sources = check_alloc(calloc(rules->reverse_count + 1, sizeof *d->sources));
-    for (size_t i = 0; i < rules->reverse_count; i++)
-        source_init(&d->sources[d->source_count++], d, &rules->reverse[i]);
+    sources_keep(d, options->config);
     if (!spool_each_note(options->spool, remember_note, d, err)) {
         downlink_free(d);
         return NULL;
@@ -431,11 +410,7 @@ void downlink_free(struct downlink *d)
     {
         inbound_free(in);
     }
-    for (size_t i = 0; i < d->source_count; i++) {
-        free(d->sources[i].pollers);
-        free(d->sources[i].name);
-    }
-    free(d->sources);
+    sources_free(d);
     jq_worker_free(d->jq);
     reverse_draft_fini(&d->draft);
     pthread_mutex_destroy(&d->mutex);

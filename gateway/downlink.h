@@ -25,17 +25,17 @@
 #define GATEWAY_DOWNLINK_H
 
 #include "cmq/client.h"
+#include "config/config.h"
 #include "gateway/counters.h"
 #include "gateway/health.h"
 #include "mapping/jq.h"
-#include "mapping/rule.h"
 #include "mqtt/link.h"
 #include "spool/spool.h"
 
 struct downlink;
 
-struct downlink_options { /* borrowed; all must outlive it */
-    const struct ruleset *rules;
+struct downlink_options { /* borrowed; all but config must outlive it */
+    const struct config *config;
     struct pump *pump;
     struct cmq_client *client;
     struct spool *spool;
@@ -49,6 +49,14 @@ struct downlink_options { /* borrowed; all must outlive it */
 struct downlink *downlink_new(const struct downlink_options *options, struct err *err);
 void downlink_free(struct downlink *downlink); /* NULL is fine */
 
+/*
+ * Goes on with the reverse rules of this configuration. Each message is mapped by the old or by the
+ * new rules, whichever hold when there is room to publish it. A queue that was read before goes on
+ * being read, without a break; what was taken of one that no rule reads any more, and is not
+ * published, is left to CMQ.
+ */
+void downlink_reload(struct downlink *downlink, const struct config *config);
+
 /* MQTT came or went: begin or stop polling. Any thread. */
 void downlink_online(struct downlink *downlink, bool online);
 
@@ -59,12 +67,12 @@ enum downlink_push_result { DOWNLINK_PUSH_DONE, DOWNLINK_PUSH_AWAY, DOWNLINK_PUS
 typedef void (*downlink_pushed_fn)(void *ctx, enum downlink_push_result result);
 
 /*
- * Takes a message that CMQ pushed to the path of this rule; copies msg_id and body. Any thread.
+ * Takes a message that CMQ pushed to the path of the rule of this name; copies all. Any thread.
  * done is called exactly once, later, on the pump's thread: DONE when the broker has acknowledged
- * the message, or it was parked, or it is known from before; AWAY when MQTT is down or too many are
- * under way; FAILED when it should be pushed again.
+ * the message, or it was parked, or it is known from before; AWAY when MQTT is down, too many are
+ * under way, or the rule is just gone; FAILED when it should be pushed again.
  */
-void downlink_push(struct downlink *downlink, const struct reverse_rule *rule, struct span msg_id,
+void downlink_push(struct downlink *downlink, const char *rule, struct span msg_id,
                    struct span body, downlink_pushed_fn done, void *ctx);
 
 /*

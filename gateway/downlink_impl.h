@@ -65,12 +65,22 @@ struct inbound {
     char why[256];
 };
 
-/* Where a reverse rule's messages come from: a queue that it reads, or pushes to its path. */
+/*
+ * Where a reverse rule's messages come from: a queue that it reads, or pushes to its path. One that
+ * no rule has any more is gone: nothing is taken from it, what is under way ends as it would, and
+ * what was done is remembered, for the case that a rule has it again.
+ */
 struct source {
+    struct source *prev, *next;
     struct downlink *downlink;
-    const struct reverse_rule *rule;
-    char *name;             /* the queue, or "push/RULE": no name of a queue has a slash */
-    struct poller *pollers; /* none for pushes */
+    const struct config *config; /* of the rule; held */
+    const struct reverse_rule
+        *rule; /* the last one's when gone; NULL: there was none in this run */
+    bool gone;
+    bool kept;               /* by the reload that is going on */
+    char *name;              /* the queue, or "push/RULE": no name of a queue has a slash */
+    struct poller **pollers; /* none for pushes */
+    int poller_room; /* there are so many; those behind poller_count are not started again */
     int poller_count;
     struct inbound *waiting; /* in order of arrival */
     struct inbound *deletes;
@@ -86,6 +96,7 @@ struct source {
 struct poller {
     struct source *source;
     struct cmq_call *call; /* NULL: none under way */
+    size_t batch;          /* what it may bring */
     int64_t started_ms;    /* Unix */
     struct backoff backoff;
     struct pump_timer timer;
@@ -95,11 +106,9 @@ struct poller {
 struct downlink {
     struct downlink_options options;
     struct source *sources;
-    size_t source_count;
     struct inbound *known; /* by key */
     struct reverse_draft draft;
     struct jq_worker *jq;
-    struct span gateway;
 
     bool online, closed;
     size_t taken; /* WAITING, PUBLISHING and NOTING */
@@ -131,6 +140,13 @@ void inbound_free(struct inbound *in); /* a push that waits is answered: to be p
 /* deletes.c */
 void deletes_add(struct inbound *in);
 void deletes_run(struct source *source);
+
+/* sources.c */
+void sources_keep(struct downlink *d, const struct config *config); /* those of its rules: kept */
+void sources_drop(struct downlink *d); /* frees those that are gone and have nothing to remember */
+void sources_free(struct downlink *d);
+struct source *source_of_name(struct downlink *d, struct span name);   /* made when new, and gone */
+struct source *source_of_pushes(struct downlink *d, const char *rule); /* NULL: it has none now */
 
 /* downlink.c */
 void downlink_run(struct downlink *downlink);

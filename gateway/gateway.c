@@ -3,39 +3,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/secret.h"
 #include "gateway/account.h"
-#include "gateway/admin.h"
-#include "gateway/downlink.h"
-#include "gateway/lanes.h"
-#include "gateway/push.h"
-#include "gateway/subscriptions.h"
-#include "gateway/uplink.h"
+#include "gateway/gateway_impl.h"
 
 #include <inttypes.h>
 #include <time.h>
 
 enum { GATEWAY_FIGURES_BYTES = 4096, GATEWAY_LOOK_MS = 5 };
-
-struct gateway {
-    const struct config *config;
-    struct counters *counters;
-    struct health *health;
-    struct uplink *uplink;
-    struct spool *spool;
-    struct pump *pump;
-    struct cmq_client *client;
-    struct lanes *lanes;
-    struct downlink *downlink;
-    struct push *push;   /* NULL: push.listen is not set */
-    struct admin *admin; /* NULL: admin.listen is not set */
-    struct sampler *sampler;
-    struct jq_host *jq; /* NULL: no rule has a program */
-    struct mqtt_link *link;
-    struct subscriptions subscriptions;
-    bool spool_started, pump_started, link_started;
-    char *last_figures;
-};
 
 /* ---- who is told what ---- */
 
@@ -53,7 +27,32 @@ static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_pr
     health_link(g->health, state, session_present, why);
     log_write(state == MQTT_LINK_CONNECTED ? LOG_INFO : LOG_WARN, events[state],
               LOG_FIELDS(LOG_NUM("session_present", session_present)), "%s", why);
+    if (state != MQTT_LINK_CONNECTED)
+        uplink_settled(g->uplink, false);
     downlink_online(g->downlink, state == MQTT_LINK_CONNECTED);
+}
+
+/* The set was asked for and has settled; either thread may be the one to know both. */
+static void look_whether_settled(struct gateway *g)
+{
+    if (atomic_load(&g->asked_set) == atomic_load(&g->settled_set))
+        uplink_settled(g->uplink, true);
+}
+
+static void on_settled(void *ctx, uint64_t set)
+{
+    struct gateway *g = ctx;
+    atomic_store(&g->settled_set, set);
+    look_whether_settled(g);
+}
+
+void gateway_subscribe(struct gateway *g)
+{
+    const struct subscriptions *s = &g->subscriptions;
+    uplink_settled(g->uplink, false);
+    uint64_t set = mqtt_link_subscribe(g->link, s->list, s->count, s->stale, s->stale_count);
+    atomic_store(&g->asked_set, set);
+    look_whether_settled(g);
 }
 
 static void on_subscription_refused(void *ctx, const char *filter, const char *why)
@@ -102,20 +101,6 @@ static void on_spool_state(void *ctx, enum spool_state state, const char *why)
     uplink_spool_state(g->uplink, state, why);
 }
 
-/* ---- secrets: resolved each time they are asked for ---- */
-
-static bool mqtt_password(void *ctx, struct buf *out, struct err *err)
-{
-    const struct config *config = ctx;
-    return secret_resolve(span_of(config->mqtt.password), out, err);
-}
-
-static bool mqtt_key_password(void *ctx, struct buf *out, struct err *err)
-{
-    const struct config *config = ctx;
-    return secret_resolve(span_of(config->mqtt.tls.key_password), out, err);
-}
-
 static bool is_set(const char *text)
 {
     return text && text[0] != '\0';
@@ -151,30 +136,15 @@ static bool build_cmq(struct gateway *g, struct err *err)
 
 static bool build_link(struct gateway *g, struct err *err)
 {
-    const struct config *config = g->config;
-    void *secrets = (void *)(uintptr_t)config;
-    struct mqtt_link_options options = {
-        .servers = (const char *const *)config->mqtt.servers,
-        .server_count = config->mqtt.server_count,
-        .client_id = config->gateway.id,
-        .v5 = config->mqtt.v5,
-        .username = config->mqtt.username,
-        .password = is_set(config->mqtt.password) ? mqtt_password : NULL,
-        .password_ctx = secrets,
-        .keep_alive_s = (int)config->mqtt.keep_alive_s,
-        .session_expiry_s = config->mqtt.session_expiry_s,
-        .connect_timeout_s = (int)config->mqtt.connect_timeout_s,
-        .tls = {.ca = config->mqtt.tls.ca,
-                .cert = config->mqtt.tls.cert,
-                .key = config->mqtt.tls.key,
-                .key_password = is_set(config->mqtt.tls.key_password) ? mqtt_key_password : NULL,
-                .key_password_ctx = secrets,
-                .verify = config->mqtt.tls.verify},
-    };
+    g->broker = broker_new(g->config);
+    struct mqtt_link_options options = broker_options(g->broker, g->config);
     struct mqtt_link_callbacks callbacks = {.ctx = g,
                                             .message = on_message,
                                             .state = on_link_state,
-                                            .refused = on_subscription_refused};
+                                            .refused = on_subscription_refused,
+                                            .settled = on_settled};
+    if (!broker_fingerprint(g->config, &g->broker_fingerprint, err))
+        return false;
     g->link = mqtt_link_new(&options, &callbacks, err);
     return g->link != NULL;
 }
@@ -186,18 +156,9 @@ static void found_lane(void *ctx, uint64_t lane, uint64_t count)
     lanes_appeared(g->lanes, lane);
 }
 
-/* The process for jq programs, while there is no other thread, if any rule has one. */
-static bool build_jq(struct gateway *g, struct err *err)
-{
-    if (g->config->rules->program_count == 0)
-        return true;
-    g->jq = jq_host_new(err);
-    return g->jq;
-}
-
 static bool build_downlink(struct gateway *g, struct err *err)
 {
-    struct downlink_options options = {.rules = g->config->rules,
+    struct downlink_options options = {.config = g->config,
                                        .pump = g->pump,
                                        .client = g->client,
                                        .spool = g->spool,
@@ -212,27 +173,28 @@ static bool build_downlink(struct gateway *g, struct err *err)
 static bool build(struct gateway *g, struct err *err)
 {
     const struct config *config = g->config;
-    if (!build_jq(g, err))
+    g->desk = reload_desk_new();
+    g->jq = jq_host_new(err); /* while there is no other thread; a reload may bring programs */
+    if (!g->jq)
         return false;
     g->counters = counters_new();
     g->health = health_new();
-    g->uplink = uplink_new(config->rules, g->counters, g->jq);
-    if (!build_spool(g, err) || !subscriptions_init(&g->subscriptions, config, g->spool, err) ||
-        !build_cmq(g, err) || !build_link(g, err))
+    if (!build_spool(g, err) || !subscriptions_init(&g->subscriptions, config, NULL, g->spool, err))
+        return false;
+    g->uplink = uplink_new(config, g->subscriptions.regrouped, g->counters, g->jq);
+    if (!build_cmq(g, err) || !build_link(g, err))
         return false;
     struct lanes_options options = {.connections = config->cmq.connections,
                                     .rate = config->cmq.rate};
     g->lanes = lanes_new(&options, g->pump, g->client, g->spool, g->counters, g->health);
     uplink_join(g->uplink, g->spool, g->link, g->lanes);
-    mqtt_link_subscribe(g->link, g->subscriptions.list, g->subscriptions.count,
-                        (const char *const *)g->subscriptions.stale, g->subscriptions.stale_count);
+    gateway_subscribe(g);
     return spool_each_lane(g->spool, found_lane, g, err) && build_downlink(g, err);
 }
 
 static bool start_push(struct gateway *g, struct err *err)
 {
-    struct push_options options = {
-        .listen = g->config->push.listen, .rules = g->config->rules, .downlink = g->downlink};
+    const struct push_options options = {.config = g->config, .downlink = g->downlink};
     if (is_set(g->config->push.listen))
         g->push = push_new(&options, err);
     return g->push || !is_set(g->config->push.listen);
@@ -249,7 +211,7 @@ static void start_admin(struct gateway *g)
                                              .spool = g->spool,
                                              .lanes = g->lanes},
                                     .jq = g->jq,
-                                    .gateway = g};
+                                    .desk = g->desk};
     if (!is_set(g->config->admin.listen))
         return;
     g->admin = admin_new(&options, &err);
@@ -288,11 +250,13 @@ static void teardown(struct gateway *g)
     if (g->spool_started)
         spool_stop(g->spool);
     push_free(g->push);
+    reload_desk_free(g->desk);
     admin_free(g->admin);
     sampler_free(g->sampler);
     lanes_free(g->lanes);
     downlink_free(g->downlink);
     mqtt_link_free(g->link);
+    broker_free(g->broker);
     cmq_client_free(g->client);
     pump_free(g->pump);
     spool_close(g->spool);
@@ -301,6 +265,7 @@ static void teardown(struct gateway *g)
     health_free(g->health);
     subscriptions_fini(&g->subscriptions);
     jq_host_free(g->jq);
+    config_free(g->config);
     free(g->last_figures);
     free(g);
 }
@@ -308,7 +273,7 @@ static void teardown(struct gateway *g)
 struct gateway *gateway_start(const struct config *config, struct err *err)
 {
     struct gateway *g = check_alloc(calloc(1, sizeof *g));
-    g->config = config;
+    g->config = config_hold(config);
     if (!build(g, err) || !start(g, err)) {
         teardown(g);
         return NULL;
@@ -385,6 +350,15 @@ int64_t gateway_silent_ms(const struct gateway *g)
     int64_t writer_ms = clock_mono_ms() - stat.turn_ms;
     int64_t pump_ms = sampler_silent_ms(g->sampler);
     return writer_ms > pump_ms ? writer_ms : pump_ms;
+}
+
+void gateway_tidy(struct gateway *g)
+{
+    struct err err;
+    if (g->subscriptions.stale_count > 0 && !uplink_regrouped(g->uplink) &&
+        !subscriptions_forget_stale(&g->subscriptions, g->spool, &err))
+        log_write(LOG_WARN, "spool.filters", NULL,
+                  "the subscriptions that are gone are still in the spool: %s", err.text);
 }
 
 void gateway_log_figures(struct gateway *g)

@@ -15,7 +15,7 @@
 
 struct gateway;
 
-/* Builds everything and starts it. Borrows config. NULL and err when it cannot run. */
+/* Builds everything and starts it. Holds config. NULL and err when it cannot run. */
 struct gateway *gateway_start(const struct config *config, struct err *err);
 
 /* Stops within about grace_ms and frees everything. */
@@ -26,6 +26,9 @@ void gateway_stop(struct gateway *gateway, int64_t grace_ms);
  * turn. At rest both take one a second at least; a longer silence means that one of them hangs.
  */
 int64_t gateway_silent_ms(const struct gateway *gateway);
+
+/* Work that nothing waits for: now and then. */
+void gateway_tidy(struct gateway *gateway);
 
 /* Logs the figures if any of them changed since the last time. */
 void gateway_log_figures(struct gateway *gateway);

@@ -232,8 +232,8 @@ static bool publish(struct inbound *in)
     struct source *source = in->source;
     struct downlink *d = source->downlink;
     struct err err;
-    enum reverse_result result =
-        reverse_plan(source->rule, d->gateway, in->body, d->jq, &d->draft, &err);
+    enum reverse_result result = reverse_plan(source->rule, span_of(source->config->gateway.id),
+                                              in->body, d->jq, &d->draft, &err);
     switch (result) {
     case REVERSE_PUBLISH:
         if (!mqtt_link_publish(d->options.link, &d->draft.message, published, in))

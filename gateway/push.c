@@ -1,14 +1,17 @@
-/* push - see push.h. The mutex guards what is known of repeated log lines. */
+/* push - see push.h. The mutex guards the configuration, and what is known of repeated log lines.
+ */
 #include "gateway/push.h"
 
 #include "admin/http.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmq/limits.h"
+#include "config/config.h"
 #include "gateway/downlink.h"
 #include "gateway/push_body.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum {
     /* Of 1 MiB, if each byte came as \u00XX: 6 MiB, and what is around it. */
@@ -33,10 +36,11 @@ static const struct {
 };
 
 struct push {
-    const struct ruleset *rules;
+    atomic_uint holders; /* its owner, and each call */
     struct downlink *downlink;
     struct http_listener *listener;
     pthread_mutex_t mutex;
+    const struct config *config;
     struct log_repeat repeats[COMPLAINT_COUNT];
 };
 
@@ -49,10 +53,29 @@ struct push_ids {
 /* A push on its way to the broker. */
 struct push_call {
     struct push *push;
+    const struct config *config; /* of the rule; held */
     const struct reverse_rule *rule;
     struct http_request *request;
     struct push_ids ids;
 };
+
+static void let_go(struct push *push)
+{
+    if (atomic_fetch_sub(&push->holders, 1) != 1)
+        return;
+    http_listener_free(push->listener);
+    config_free(push->config);
+    pthread_mutex_destroy(&push->mutex);
+    free(push);
+}
+
+static const struct config *hold_config(struct push *push)
+{
+    pthread_mutex_lock(&push->mutex);
+    const struct config *config = config_hold(push->config);
+    pthread_mutex_unlock(&push->mutex);
+    return config;
+}
 
 static void copy(char *out, size_t size, struct span text)
 {
@@ -95,13 +118,13 @@ static bool same_secret(struct span a, struct span b)
 }
 
 /* The rule that the request is for; NULL: none. Looks at all of them, whichever it is. */
-static const struct reverse_rule *rule_for(const struct push *push,
+static const struct reverse_rule *rule_for(const struct config *config,
                                            const struct http_request *request)
 {
     const struct span path = span_of(http_path(request));
     const struct reverse_rule *found = NULL;
-    for (size_t i = 0; i < push->rules->reverse_count; i++) {
-        const struct reverse_rule *rule = &push->rules->reverse[i];
+    for (size_t i = 0; i < config->rules->reverse_count; i++) {
+        const struct reverse_rule *rule = &config->rules->reverse[i];
         if (rule->push_path && same_secret(path, span_of(rule->push_path)))
             found = rule;
     }
@@ -110,7 +133,10 @@ static const struct reverse_rule *rule_for(const struct push *push,
 
 static bool wants_body(void *ctx, const struct http_request *request)
 {
-    return rule_for(ctx, request) != NULL;
+    const struct config *config = hold_config(ctx);
+    bool wanted = rule_for(config, request) != NULL;
+    config_free(config);
+    return wanted;
 }
 
 static void on_pushed(void *ctx, enum downlink_push_result result)
@@ -125,23 +151,25 @@ static void on_pushed(void *ctx, enum downlink_push_result result)
             http_reply_header(call->request, "Retry-After", "10");
         reply(call->request, away ? 503 : 500, "try again later\n");
     }
+    config_free(call->config);
+    let_go(call->push);
     free(call);
 }
 
-static void pass_on(struct push *push, const struct reverse_rule *rule,
+static void pass_on(struct push *push, const struct config *config, const struct reverse_rule *rule,
                     struct http_request *request, const struct push_ids *ids,
                     const struct push_body *body)
 {
     struct push_call *call = check_alloc(malloc(sizeof *call));
-    *call = (struct push_call){push, rule, request, *ids};
+    *call = (struct push_call){push, config_hold(config), rule, request, *ids};
+    atomic_fetch_add(&push->holders, 1);
     copy(call->ids.msg, sizeof call->ids.msg, body->msg_id);
-    downlink_push(push->downlink, rule, body->msg_id, body->message, on_pushed, call);
+    downlink_push(push->downlink, rule->name, body->msg_id, body->message, on_pushed, call);
 }
 
-static void on_request(void *ctx, struct http_request *request)
+static void serve(struct push *push, const struct config *config, struct http_request *request)
 {
-    struct push *push = ctx;
-    const struct reverse_rule *rule = rule_for(push, request);
+    const struct reverse_rule *rule = rule_for(config, request);
     const struct span id_header = http_header(request, "x-cmq-message-id");
     struct push_ids ids;
     copy(ids.request, sizeof ids.request, http_header(request, "x-cmq-request-id"));
@@ -154,12 +182,20 @@ static void on_request(void *ctx, struct http_request *request)
     struct push_body body;
     struct err err;
     if (push_body_read(&body, id_header, http_body(request), &err)) {
-        pass_on(push, rule, request, &ids, &body);
+        pass_on(push, config, rule, request, &ids, &body);
     } else {
         complain(push, REFUSED, rule->name, &ids, err.text);
         reply(request, 400, "this is no push that can be passed on\n");
     }
     push_body_fini(&body);
+}
+
+static void on_request(void *ctx, struct http_request *request)
+{
+    struct push *push = ctx;
+    const struct config *config = hold_config(push);
+    serve(push, config, request);
+    config_free(config);
 }
 
 struct push *push_new(const struct push_options *options, struct err *err)
@@ -175,18 +211,28 @@ struct push *push_new(const struct push_options *options, struct err *err)
     };
     struct push *push = check_alloc(calloc(1, sizeof *push));
     struct http_options http = usual;
-    push->rules = options->rules;
+    atomic_init(&push->holders, 1);
+    push->config = config_hold(options->config);
     push->downlink = options->downlink;
     CHECK(pthread_mutex_init(&push->mutex, NULL) == 0);
-    http.listen = options->listen;
+    http.listen = options->config->push.listen;
     push->listener = http_listener_new(&http, on_request, push, err);
     if (!push->listener) {
         push_free(push);
         return NULL;
     }
     log_write(LOG_INFO, "push.listening", LOG_FIELDS(LOG_NUM("port", push_port(push))),
-              "waiting for CMQ's pushes on %s", options->listen);
+              "waiting for CMQ's pushes on %s", options->config->push.listen);
     return push;
+}
+
+void push_reload(struct push *push, const struct config *config)
+{
+    pthread_mutex_lock(&push->mutex);
+    const struct config *before = push->config;
+    push->config = config_hold(config);
+    pthread_mutex_unlock(&push->mutex);
+    config_free(before);
 }
 
 uint16_t push_port(const struct push *push)
@@ -203,7 +249,7 @@ void push_free(struct push *push)
 {
     if (!push)
         return;
-    http_listener_free(push->listener);
-    pthread_mutex_destroy(&push->mutex);
-    free(push);
+    if (push->listener)
+        push_stop(push);
+    let_go(push);
 }

@@ -24,18 +24,20 @@
 
 #include <stdint.h>
 
+struct config;
 struct downlink;
-struct ruleset;
 struct push;
 
 struct push_options {
-    const char *listen;          /* push.listen */
-    const struct ruleset *rules; /* borrowed until push_free */
+    const struct config *config; /* its push.listen and reverse rules; held */
     struct downlink *downlink;   /* must take calls from now until push_stop has returned */
 };
 
 /* Listens, and passes on what is pushed from then on. NULL and err when it cannot listen. */
 struct push *push_new(const struct push_options *options, struct err *err);
+
+/* Goes on with the push paths of this configuration; its push.listen does not matter. */
+void push_reload(struct push *push, const struct config *config);
 
 uint16_t push_port(const struct push *push);
 
@@ -45,7 +47,10 @@ uint16_t push_port(const struct push *push);
  */
 void push_stop(struct push *push);
 
-/* Once the downlink has called back for everything that it was given. NULL is fine. */
+/*
+ * Stops it if need be. What the downlink still has of it stays until it has called back for
+ * everything. NULL is fine.
+ */
 void push_free(struct push *push);
 
 #endif

@@ -5,6 +5,7 @@
 #include "gateway/command.h"
 #include "gateway/gateway.h"
 #include "gateway/notify.h"
+#include "gateway/reload.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,6 +30,13 @@ static sigset_t block_signals(void)
     return set;
 }
 
+static void reload(struct gateway *gateway, struct notify *notify)
+{
+    notify_reloading(notify);
+    gateway_reload(gateway);
+    notify_ready(notify, "running");
+}
+
 /*
  * Waits until it is to end. Four times within the watchdog's patience it looks whether the threads
  * that do the work take their turns, and only then speaks for them.
@@ -44,13 +52,13 @@ static void wait_for_end(const sigset_t *signals, struct gateway *gateway, struc
         if (signal_number == SIGTERM || signal_number == SIGINT)
             return;
         if (signal_number == SIGHUP)
-            log_write(LOG_WARN, "reload.unsupported", NULL,
-                      "this version does not reload: stop and start it to read the rules again");
-        else if (signal_number < 0)
-            CHECK(errno == EAGAIN || errno == EINTR);
+            reload(gateway, notify);
+        else
+            CHECK(signal_number > 0 || errno == EAGAIN || errno == EINTR);
         if (gateway_silent_ms(gateway) < notify->watchdog_ms / 2)
             notify_alive(notify);
         if (clock_mono_ms() >= figures_at_ms) {
+            gateway_tidy(gateway);
             gateway_log_figures(gateway);
             figures_at_ms = clock_mono_ms() + RUN_FIGURES_MS;
         }

@@ -5,11 +5,16 @@
  * of arrival, so "committed through ticket t" releases everything up to t. While `away` is set the
  * gateway has left the broker (or is leaving), and what still arrives is not taken: it was not
  * acknowledged, so the broker has it.
+ *
+ * While `regrouped` is set, a message's subscription identifiers may be of another rule set than
+ * the one in use. Then they say nothing about rules: the first copy is planned for every rule that
+ * its topic matches, and further copies are left out.
  */
 #include "gateway/uplink.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/copies.h"
 #include "mapping/plan.h"
 
 #include <pthread.h>
@@ -23,15 +28,25 @@ enum {
 };
 
 struct uplink {
-    const struct ruleset *rules;
     struct counters *counters;
-    struct figures **figures; /* by place in rules->forward; NULL until a message matches */
-    struct jq_worker *jq;     /* Paho's thread; NULL: no rule has a program */
+    struct jq_worker *jq; /* Paho's thread */
     struct spool *spool;
     struct mqtt_link *link;
     struct lanes *lanes;
 
+    pthread_mutex_t rules_mutex; /* guards what follows; held while a message is planned */
+    pthread_cond_t replaced;
+    const struct config *config;
+    struct figures **figures;  /* by place in its forward rules; NULL until a message matches */
+    const struct config *next; /* to go on with from the next message; NULL: none */
+    bool next_regrouped;
+    bool regrouped;
+    int64_t regrouped_until_ms; /* of clock_mono_ms */
+    struct copies copies;
+    uint64_t seen; /* messages that came to be planned */
+
     atomic_bool away;   /* nothing is taken: the spool cannot, or the gateway stops */
+    atomic_bool paused; /* nothing is taken for a moment */
     atomic_bool closed; /* for good */
 
     pthread_mutex_t mutex; /* guards the tickets */
@@ -54,7 +69,7 @@ struct gathering {
 
 static struct figures *figures_of(struct uplink *uplink, const struct forward_rule *rule)
 {
-    struct figures **place = &uplink->figures[rule - uplink->rules->forward];
+    struct figures **place = &uplink->figures[rule - uplink->config->rules->forward];
     if (!*place)
         *place =
             figures_enter(counters_book(uplink->counters), FIGURES_FORWARD, span_of(rule->name));
@@ -139,19 +154,114 @@ static void drop(struct uplink *uplink, const struct mqtt_message *message, enum
 static void plan(struct gathering *g, const struct mqtt_message *message)
 {
     struct uplink *uplink = g->uplink;
-    if (envelope_came_through(message, span_of(uplink->rules->gateway))) {
+    if (envelope_came_through(message, span_of(uplink->config->gateway.id))) {
         drop(uplink, message, COUNTER_DROPPED_LOOP);
         return;
     }
     struct plan_sink sink = {
         .ctx = g, .next_id = next_id, .delivery = take_delivery, .dead = take_dead};
-    struct plan_result result = plan_message(uplink->rules, message, NULL, uplink->jq, &sink);
+    struct plan_result result =
+        plan_message(uplink->config->rules, message, NULL, uplink->jq, &sink);
     counters_add(uplink->counters, COUNTER_MATCHED, result.matched);
     counters_add(uplink->counters, COUNTER_PLANNED, result.deliveries);
     counters_add(uplink->counters, COUNTER_PLANNED_BYTES, g->bytes);
-    if (result.matched == 0 && result.elsewhere == 0)
+    if (result.matched == 0 && result.elsewhere > 0)
+        counters_add(uplink->counters, COUNTER_COPIES, 1);
+    else if (result.matched == 0)
         drop(uplink, message,
              result.retained_skipped > 0 ? COUNTER_DROPPED_RETAINED : COUNTER_DROPPED_NO_RULE);
+}
+
+/* ---- which rules, and which copies ---- */
+
+static void use_config(struct uplink *uplink, const struct config *config)
+{
+    config_free(uplink->config);
+    free(uplink->figures);
+    uplink->config = config;
+    uplink->figures =
+        check_alloc(calloc(config->rules->forward_count + 1, sizeof(struct figures *)));
+}
+
+static void replace_rules(struct uplink *uplink)
+{
+    use_config(uplink, uplink->next);
+    uplink->next = NULL;
+    if (uplink->next_regrouped) {
+        uplink->regrouped = true;
+        uplink->regrouped_until_ms = INT64_MAX;
+    }
+    pthread_cond_broadcast(&uplink->replaced);
+}
+
+/*
+ * With the mutex held. Changes the rules when it is time, which is between two messages that are
+ * not copies of one another; whether this one is to be planned. *any: for every rule it matches.
+ */
+static bool admit(struct uplink *uplink, const struct mqtt_message *message, bool *any)
+{
+    bool known = uplink->copies.known;
+    bool watching = uplink->regrouped || uplink->next;
+    bool copy = watching && copies_take(&uplink->copies, message);
+    uplink->seen++;
+    if (uplink->next && known && !copy)
+        replace_rules(uplink);
+    if (uplink->regrouped && !copy && clock_mono_ms() >= uplink->regrouped_until_ms)
+        uplink->regrouped = false;
+    if (!uplink->regrouped && !uplink->next)
+        copies_forget(&uplink->copies);
+    *any = uplink->regrouped;
+    return !(copy && uplink->regrouped);
+}
+
+static void admit_and_plan(struct gathering *g, const struct mqtt_message *message)
+{
+    struct uplink *uplink = g->uplink;
+    bool any;
+    pthread_mutex_lock(&uplink->rules_mutex);
+    if (admit(uplink, message, &any)) {
+        struct mqtt_message for_any = *message;
+        for_any.subscription_id_count = 0;
+        plan(g, any ? &for_any : message);
+    } else {
+        counters_add(uplink->counters, COUNTER_COPIES, 1);
+    }
+    pthread_mutex_unlock(&uplink->rules_mutex);
+}
+
+void uplink_reload(struct uplink *uplink, const struct config *config, bool regrouped)
+{
+    pthread_mutex_lock(&uplink->rules_mutex);
+    CHECK(!uplink->next);
+    uplink->next = config_hold(config);
+    uplink->next_regrouped = regrouped;
+    while (uplink->next) {
+        uint64_t seen = uplink->seen;
+        struct timespec deadline = clock_deadline(UPLINK_QUIET_MS);
+        int late = 0;
+        while (uplink->next && !late)
+            late = pthread_cond_timedwait(&uplink->replaced, &uplink->rules_mutex, &deadline);
+        if (uplink->next && uplink->seen == seen) /* no copy is on its way */
+            replace_rules(uplink);
+    }
+    pthread_mutex_unlock(&uplink->rules_mutex);
+}
+
+void uplink_settled(struct uplink *uplink, bool settled)
+{
+    pthread_mutex_lock(&uplink->rules_mutex);
+    uplink->regrouped_until_ms = settled ? clock_mono_ms() + UPLINK_SETTLE_MS : INT64_MAX;
+    pthread_mutex_unlock(&uplink->rules_mutex);
+}
+
+bool uplink_regrouped(struct uplink *uplink)
+{
+    pthread_mutex_lock(&uplink->rules_mutex);
+    bool regrouped = uplink->next
+                         ? uplink->next_regrouped || uplink->regrouped
+                         : uplink->regrouped && clock_mono_ms() < uplink->regrouped_until_ms;
+    pthread_mutex_unlock(&uplink->rules_mutex);
+    return regrouped;
 }
 
 /* ---- taking a message ---- */
@@ -172,7 +282,7 @@ static void leave(struct uplink *uplink, const char *why)
 
 void uplink_message(struct uplink *uplink, const struct mqtt_message *message, uint64_t ticket)
 {
-    if (atomic_load(&uplink->away)) {
+    if (atomic_load(&uplink->away) || atomic_load(&uplink->paused)) {
         not_taken(uplink, message, ticket);
         return;
     }
@@ -180,7 +290,7 @@ void uplink_message(struct uplink *uplink, const struct mqtt_message *message, u
     struct gathering g = {.uplink = uplink, .entry = {.ticket = ticket}};
     g.delivery_tail = &g.entry.deliveries;
     g.dead_tail = &g.entry.dead;
-    plan(&g, message);
+    admit_and_plan(&g, message);
     if (ticket == 0 && !g.entry.deliveries && !g.entry.dead)
         return;
 
@@ -246,19 +356,23 @@ void uplink_spool_state(struct uplink *uplink, enum spool_state state, const cha
 
 /* ---- life ---- */
 
-struct uplink *uplink_new(const struct ruleset *rules, struct counters *counters,
+struct uplink *uplink_new(const struct config *config, bool regrouped, struct counters *counters,
                           struct jq_host *jq)
 {
     struct uplink *uplink = check_alloc(calloc(1, sizeof *uplink));
-    uplink->rules = rules;
+    use_config(uplink, config_hold(config));
+    uplink->regrouped = regrouped;
+    uplink->regrouped_until_ms = INT64_MAX;
+    copies_init(&uplink->copies);
     uplink->counters = counters;
-    uplink->figures = check_alloc(calloc(rules->forward_count + 1, sizeof *uplink->figures));
-    uplink->jq = jq ? jq_worker_new(jq) : NULL;
+    uplink->jq = jq_worker_new(jq);
     pthread_condattr_t monotonic;
     CHECK(pthread_condattr_init(&monotonic) == 0);
     CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     CHECK(pthread_cond_init(&uplink->moved, &monotonic) == 0);
+    CHECK(pthread_cond_init(&uplink->replaced, &monotonic) == 0);
     CHECK(pthread_mutex_init(&uplink->mutex, NULL) == 0);
+    CHECK(pthread_mutex_init(&uplink->rules_mutex, NULL) == 0);
     pthread_condattr_destroy(&monotonic);
     return uplink;
 }
@@ -268,7 +382,11 @@ void uplink_free(struct uplink *uplink)
     if (!uplink)
         return;
     pthread_cond_destroy(&uplink->moved);
+    pthread_cond_destroy(&uplink->replaced);
     pthread_mutex_destroy(&uplink->mutex);
+    pthread_mutex_destroy(&uplink->rules_mutex);
+    copies_fini(&uplink->copies);
+    config_free(uplink->config);
     jq_worker_free(uplink->jq);
     free(uplink->figures);
     free(uplink);
@@ -282,11 +400,9 @@ void uplink_join(struct uplink *uplink, struct spool *spool, struct mqtt_link *l
     uplink->lanes = lanes;
 }
 
-void uplink_close(struct uplink *uplink, int64_t timeout_ms)
+/* Waits until what was taken is committed, while nothing more is taken. */
+static void wait_committed(struct uplink *uplink, int64_t timeout_ms)
 {
-    atomic_store(&uplink->closed, true);
-    atomic_store(&uplink->away,
-                 true); /* uplink_message takes nothing more; the link stays for now */
     struct timespec deadline = clock_deadline(timeout_ms);
     pthread_mutex_lock(&uplink->mutex);
     while (uplink->committed < uplink->taken) {
@@ -294,4 +410,22 @@ void uplink_close(struct uplink *uplink, int64_t timeout_ms)
             break;
     }
     pthread_mutex_unlock(&uplink->mutex);
+}
+
+void uplink_close(struct uplink *uplink, int64_t timeout_ms)
+{
+    atomic_store(&uplink->closed, true);
+    atomic_store(&uplink->away, true); /* the link stays for now */
+    wait_committed(uplink, timeout_ms);
+}
+
+void uplink_pause(struct uplink *uplink, int64_t timeout_ms)
+{
+    atomic_store(&uplink->paused, true);
+    wait_committed(uplink, timeout_ms);
+}
+
+void uplink_resume(struct uplink *uplink)
+{
+    atomic_store(&uplink->paused, false);
 }

@@ -45,6 +45,7 @@ struct forward_rule {
     int64_t max_age_ms; /* 0: none */
     char *replace;      /* "_" by default */
     bool replace_reject;
+    uint64_t digest;  /* of its settings: differs when they do */
     const char *file; /* where it stands; the set's */
     int line;
 };
@@ -72,6 +73,7 @@ struct reverse_rule {
     int attempts;
     char *dead_letter; /* a queue; "": the local store */
     bool allow_loop;
+    uint64_t digest; /* likewise */
     const char *file;
     int line;
 };

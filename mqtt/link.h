@@ -87,6 +87,9 @@ struct mqtt_link_callbacks {
 
 struct mqtt_link;
 
+/* Whether the options can work: what mqtt_link_new and mqtt_link_reconfigure would refuse. Pure. */
+MUST_CHECK bool mqtt_link_check(const struct mqtt_link_options *options, struct err *err);
+
 /* Builds a link that does nothing yet. NULL and err when an option cannot work. */
 struct mqtt_link *mqtt_link_new(const struct mqtt_link_options *options,
                                 const struct mqtt_link_callbacks *callbacks, struct err *err);

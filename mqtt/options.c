@@ -36,7 +36,7 @@ static bool check_servers(const struct mqtt_link_options *o, struct err *err)
     return true;
 }
 
-static bool check(const struct mqtt_link_options *o, struct err *err)
+bool mqtt_link_check(const struct mqtt_link_options *o, struct err *err)
 {
     if (!check_servers(o, err))
         return false;
@@ -64,7 +64,7 @@ static char *copy(const char *text)
 
 struct mqtt_link_options *options_copy(const struct mqtt_link_options *options, struct err *err)
 {
-    if (!check(options, err))
+    if (!mqtt_link_check(options, err))
         return NULL;
     struct mqtt_link_options *o = check_alloc(malloc(sizeof(*o)));
     *o = *options;

@@ -102,6 +102,9 @@ class Process:
     def pid(self):
         return self.popen.pid
 
+    def signal(self, number):
+        self.popen.send_signal(number)
+
     def terminate(self, patience=30):
         """SIGTERM; the exit code."""
         if self.running():
@@ -158,7 +161,8 @@ class Broker(Process):
 
     def _write_config(self):
         lines = [f"listener {self.port} 127.0.0.1", "log_dest stderr", "log_type error",
-                 "log_type warning", "log_type subscribe", "set_tcp_nodelay true"]
+                 "log_type warning", "log_type subscribe", "log_type unsubscribe",
+                 "set_tcp_nodelay true"]
         if os.getuid() == 0:
             lines.append("user root")
         if self.users:
@@ -192,6 +196,9 @@ class Broker(Process):
 
     def wait_subscribed(self, topic_filter):
         self.wait_log(rf" \d {re.escape(topic_filter)}$")
+
+    def wait_unsubscribed(self, topic_filter):
+        self.wait_log(rf"[^ ]+ edge-1 {re.escape(topic_filter)}$")
 
     def client(self, client_id="test", **how):
         return MqttClient(self.port, client_id, **how)

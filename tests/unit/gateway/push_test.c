@@ -25,7 +25,7 @@ enum { MAX_PUSHED = 400 };
 
 /* One call of downlink_push. */
 struct pushed {
-    const struct reverse_rule *rule;
+    char rule[32];
     struct buf msg_id, body;
     downlink_pushed_fn done;
     void *ctx;
@@ -38,13 +38,14 @@ struct downlink {
     size_t count, taken;
 };
 
-void downlink_push(struct downlink *downlink, const struct reverse_rule *rule, struct span msg_id,
+void downlink_push(struct downlink *downlink, const char *rule, struct span msg_id,
                    struct span body, downlink_pushed_fn done, void *ctx)
 {
     pthread_mutex_lock(&downlink->mutex);
     CHECK(downlink->count < MAX_PUSHED);
     struct pushed *pushed = &downlink->pushed[downlink->count++];
-    *pushed = (struct pushed){rule, BUF_INIT(1024), BUF_INIT(2 << 20), done, ctx};
+    *pushed = (struct pushed){"", BUF_INIT(1024), BUF_INIT(2 << 20), done, ctx};
+    (void)snprintf(pushed->rule, sizeof pushed->rule, "%s", rule);
     CHECK(buf_add(&pushed->msg_id, msg_id) && buf_add(&pushed->body, body));
     pthread_cond_broadcast(&downlink->changed);
     pthread_mutex_unlock(&downlink->mutex);
@@ -66,6 +67,7 @@ static struct pushed *next(struct downlink *downlink)
 struct world {
     struct reverse_rule reverse[3];
     struct ruleset rules;
+    struct config config; /* holds itself, so that nobody frees it */
     struct downlink downlink;
     struct push *push;
     struct client client;
@@ -73,7 +75,8 @@ struct world {
 
 static struct push *start(struct world *world, const char *listen, struct err *err)
 {
-    const struct push_options options = {listen, &world->rules, &world->downlink};
+    world->config.push.listen = (char *)(uintptr_t)listen;
+    const struct push_options options = {&world->config, &world->downlink};
     return push_new(&options, err);
 }
 
@@ -85,6 +88,8 @@ static struct world *setup(void)
     world->reverse[1] = (struct reverse_rule){.name = "commands", .push_path = PATH};
     world->reverse[2] = (struct reverse_rule){.name = "others", .push_path = OTHER_PATH};
     world->rules = (struct ruleset){.reverse = world->reverse, .reverse_count = 3};
+    world->config.rules = &world->rules;
+    atomic_init(&world->config.holders, 1);
     CHECK(pthread_mutex_init(&world->downlink.mutex, NULL) == 0);
     CHECK(pthread_cond_init(&world->downlink.changed, NULL) == 0);
     world->push = start(world, "127.0.0.1:0", &err);
@@ -128,7 +133,7 @@ static void a_push_reaches_the_downlink_by_its_path_in_both_formats(void **state
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(post(&world->client, rows[i].path, rows[i].headers, rows[i].body));
         struct pushed *pushed = next(&world->downlink);
-        assert_string_equal(pushed->rule->name, rows[i].rule);
+        assert_string_equal(pushed->rule, rows[i].rule);
         assert_string_equal(buf_str(&pushed->msg_id), "6942316962");
         assert_string_equal(buf_str(&pushed->body), rows[i].message);
         pushed->done(pushed->ctx, DOWNLINK_PUSH_DONE);
@@ -389,6 +394,41 @@ static void the_log_has_each_kind_once_with_its_ids_and_no_secret(void **state)
     assert_int_equal(occurrences(text, "hook"), 0);
 }
 
+static void other_paths_are_served_after_a_reload(void **state)
+{
+    struct world *world = setup();
+    struct reverse_rule moved = {.name = "moved", .push_path = OTHER_PATH};
+    struct ruleset rules = {.reverse = &moved, .reverse_count = 1};
+    struct config config = {.rules = &rules, .holders = 1};
+    (void)state;
+    assert_true(post(&world->client, PATH, IDS, "message")); /* on its way meanwhile */
+    struct pushed *pushed = next(&world->downlink);
+    push_reload(world->push, &config);
+    pushed->done(pushed->ctx, DOWNLINK_PUSH_DONE);
+    assert_int_equal(client_status(&world->client), 200);
+    assert_true(post(&world->client, PATH, IDS, "message"));
+    assert_int_equal(client_status(&world->client), 404);
+    assert_true(post(&world->client, OTHER_PATH, IDS, "message"));
+    pushed = next(&world->downlink);
+    assert_string_equal(pushed->rule, "moved");
+    pushed->done(pushed->ctx, DOWNLINK_PUSH_DONE);
+    assert_int_equal(client_status(&world->client), 200);
+    teardown(world);
+    assert_int_equal(config.holders, 1);
+}
+
+static void what_is_on_its_way_outlives_the_listener(void **state)
+{
+    struct world *world = setup();
+    (void)state;
+    assert_true(post(&world->client, PATH, IDS, "message"));
+    struct pushed *pushed = next(&world->downlink);
+    push_free(world->push);
+    world->push = NULL;
+    pushed->done(pushed->ctx, DOWNLINK_PUSH_FAILED);
+    teardown(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +441,8 @@ int main(void)
         cmocka_unit_test(a_stop_answers_503_and_later_results_are_safe),
         cmocka_unit_test(where_it_cannot_listen_it_says_so),
         cmocka_unit_test(the_log_has_each_kind_once_with_its_ids_and_no_secret),
+        cmocka_unit_test(other_paths_are_served_after_a_reload),
+        cmocka_unit_test(what_is_on_its_way_outlives_the_listener),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -335,7 +335,7 @@ static struct resource_topic topics[] = {
      .file = "a.cfg",
      .line = 7},
 };
-static const struct resources all_resources = {true, queues, 2, topics, 1};
+static const struct resources all_resources = {true, queues, 2, topics, 1, 0};
 
 static void a_file_fills_the_store(void **unused)
 {

@@ -141,8 +141,8 @@ static void new_filters_come_before_old_and_stale_ones_go(void **state)
     owner_wait_messages(o, 1);
     broker_heard_nothing(&b); /* nothing is given up before the new one is held */
     broker_answer(&b, &p, 1);
-    p = expect_unsubscribe(&b, "old");
-    struct packet q = expect_unsubscribe(&b, "stale");
+    p = expect_unsubscribe(&b, "stale"); /* in the order of identifiers, of which it has none */
+    struct packet q = expect_unsubscribe(&b, "old");
     broker_answer(&b, &p, 0);
     broker_answer(&b, &q, 0x11);
     owner_free(o);
