@@ -110,6 +110,7 @@ static const struct api_field create_topic[] = {NEW_NAME("TopicName"), TOPIC_FIE
                                                 LIST("Tags", API_TAGS, MAX_TAGS), END};
 static const struct api_field modify_topic[] = {NAME("TopicName"), TOPIC_FIELDS, END};
 static const struct api_field topic_only[] = {NAME("TopicName"), END};
+static const struct api_field describe_topic[] = {TEXT("TopicName"), END}; /* sic: CMQ.md 8.5 */
 static const struct api_field describe_topics[] = {PAGE,
                                                    TEXT("TopicName"),
                                                    TEXTS("TopicNameList", MAX_NAMES, NULL),
@@ -167,7 +168,7 @@ const struct api_action api_actions[] = {
     {"CreateCmqTopic", create_topic, api_create_topic},
     {"ModifyCmqTopicAttribute", modify_topic, api_modify_topic},
     {"DeleteCmqTopic", topic_only, api_delete_topic},
-    {"DescribeCmqTopicDetail", topic_only, api_describe_topic},
+    {"DescribeCmqTopicDetail", describe_topic, api_describe_topic},
     {"DescribeCmqTopics", describe_topics, api_describe_topics},
     {"CreateCmqSubscribe", create_subscription, api_subscribe},
     {"ModifyCmqSubscriptionAttribute", modify_subscription, api_modify_subscription},

@@ -38,6 +38,23 @@ class Conformance(unittest.TestCase):
         self.assertGreater(len(rows), 60)
         self.assertEqual([row for row in rows if not re.search(r"`\w+: \w+`", row)], [])
 
+    def test_every_action_has_a_row(self):
+        rows = re.findall(r"^\| (.*)$",
+                          text_of("docs/cmqlocal-conformance.md").split("## What is not known")[0],
+                          re.M)
+        actions = []
+        for file in ("actions.c", "api_actions.c"):
+            actions += re.findall(r'^    \{"([A-Z]\w+)", ', text_of("local", file), re.M)
+        self.assertEqual(len(actions), 30)
+        self.assertEqual([one for one in actions if not any(f"`{one}`" in row for row in rows)], [])
+
+    def test_every_switch_is_one_of_the_programs(self):
+        unknown = text_of("docs/cmqlocal-conformance.md").split("## What is not known")[1]
+        switches = set(re.findall(r"`--([a-z-]+)", unknown))
+        self.assertGreater(len(switches), 8)
+        options = set(re.findall(r'\{"([a-z-]+)", required_argument', text_of("local", "main.c")))
+        self.assertEqual(switches - options, set())
+
 
 if __name__ == "__main__":
     unittest.main()

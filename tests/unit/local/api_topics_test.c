@@ -72,7 +72,7 @@ static void topics_that_are_or_are_not_there(void **unused)
         {"ResourceNotFound.Topic", "ModifyCmqTopicAttribute", "{\"TopicName\":\"u\"}"},
         {"ResourceNotFound.Topic", "DeleteCmqTopic", "{\"TopicName\":\"u\"}"},
         {"ResourceNotFound.Topic", "DescribeCmqTopicDetail", "{\"TopicName\":\"u\"}"},
-        {"MissingParameter", "DescribeCmqTopicDetail", "{}"},
+        {"ResourceNotFound.Topic", "DescribeCmqTopicDetail", "{}"},
         {"ResourceNotFound.Topic", "DescribeCmqSubscriptionDetail", "{\"TopicName\":\"u\"}"},
         {"ok", "DeleteCmqTopic", "{\"TopicName\":\"T\"}"},
         {"ResourceNotFound.Topic", "DeleteCmqTopic", "{\"TopicName\":\"t\"}"},
