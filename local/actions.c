@@ -444,7 +444,7 @@ struct action_wait actions_serve(const struct service *service, struct call *cal
     struct task task = {.service = service, .call = call, .form = form, .now_ms = now_ms};
     const struct action *action = find_action(form_get(form, "Action"));
     if (!action) {
-        call_error(call, 4000, 10430, call->action);
+        call_error(call, 4000, service->no_action == 10280 ? 10280 : 10430, call->action);
         return answered;
     }
     call->batch = action->batch;

@@ -15,6 +15,7 @@ struct service {
     struct store *store;
     const char *address; /* what QueryQueueRoute and QueryTopicRoute answer */
     uint32_t rate;       /* calls of a kind to a queue or topic a second, then 4420; 0: no limit */
+    int no_action;       /* of 4000, for an action that there is not: 10280; else 10430 */
 };
 
 struct action_wait {

@@ -41,6 +41,7 @@ struct options {
     int64_t reuse_bar_ms;
     uint64_t api_rate;
     uint64_t rate;
+    int no_action;
     bool bury_on_receive;
 };
 
@@ -76,6 +77,9 @@ static void print_help(void)
         "      --api-tolerance T    the same for the management plane, default 5m\n"
         "      --at-fallback on|off accept signatures that leave out values beginning with\n"
         "                           '@', as the Python and PHP SDKs make them; default on\n"
+        "      --no-action 10430|10280\n"
+        "                           what the old management actions get, and others that there\n"
+        "                           are not: 4000 with this module code; default 10430\n"
         "      --dead-letter-at lapse|receive\n"
         "                           when a message that was received too often is dead: when\n"
         "                           its last visibility lapses (default), or at the next receive\n"
@@ -133,6 +137,7 @@ enum {
     OPT_DEAD_LETTER_AT,
     OPT_PUSH_TIMEOUT,
     OPT_PUSH_SPEEDUP,
+    OPT_NO_ACTION,
     OPT_API_TOLERANCE,
     OPT_API_RATE,
     OPT_REUSE_BAR,
@@ -158,6 +163,7 @@ static const struct option long_options[] = {
     {"push-timeout", required_argument, NULL, OPT_PUSH_TIMEOUT},
     {"push-speedup", required_argument, NULL, OPT_PUSH_SPEEDUP},
     {"api-tolerance", required_argument, NULL, OPT_API_TOLERANCE},
+    {"no-action", required_argument, NULL, OPT_NO_ACTION},
     {"api-rate", required_argument, NULL, OPT_API_RATE},
     {"reuse-bar", required_argument, NULL, OPT_REUSE_BAR},
     {"help", no_argument, NULL, OPT_HELP},
@@ -220,6 +226,10 @@ static bool read_option(int option, const char *value, struct options *to)
         return true;
     case OPT_API_TOLERANCE:
         return read_duration("api-tolerance", value, &to->api_tolerance_ms);
+    case OPT_NO_ACTION:
+        to->no_action = strcmp(value, "10280") == 0 ? 10280 : 10430;
+        return to->no_action == 10280 || strcmp(value, "10430") == 0 ||
+               bad_value("no-action", value, "10430 or 10280");
     case OPT_API_RATE:
         return read_rate("api-rate", value, &to->api_rate);
     case OPT_REUSE_BAR:
@@ -337,6 +347,7 @@ static int serve(const struct options *options, struct store *store, struct vaul
         .store = store,
         .vault = vault,
         .rate = (uint32_t)options->rate,
+        .no_action = options->no_action,
         .push_timeout_ms = options->push_timeout_ms,
         .api_tolerance_s = options->api_tolerance_ms / 1000,
         .reuse_bar_ms = options->reuse_bar_ms,

@@ -486,7 +486,8 @@ struct server *server_open(const struct server_options *options, struct err *err
                                                   .now = unix_now,
                                                   .settled = on_settled};
     server->pusher = pusher_new(&pusher_options);
-    server->plane.service = (struct service){options->store, server->address, options->rate};
+    server->plane.service =
+        (struct service){options->store, server->address, options->rate, options->no_action};
     server->plane.sabotage = &server->sabotage;
     server->plane.last_request_id = (uint64_t)clock_unix_ms() << 20;
     server->plane.verifier = verifier_new(&options->verify, err);

@@ -20,6 +20,7 @@ struct server_options {
     struct store *store;     /* borrowed */
     struct vault *vault;     /* borrowed; NULL: nothing is saved */
     uint32_t rate;           /* see actions.h */
+    int no_action;           /* see actions.h */
     int64_t push_timeout_ms; /* of one try, above 0 */
     int64_t api_tolerance_s; /* of the management plane's timestamps */
     int64_t reuse_bar_ms;    /* so long a deleted name cannot be had again */

@@ -860,6 +860,14 @@ class Program(unittest.TestCase):
         self.assertEqual(set(codes), {7000, 4420}) # a second may begin, but not ten
         self.assertEqual(server.stop(), 0)
 
+    def test_the_answer_to_old_actions_can_be_chosen(self):
+        for module in (10430, 10280):
+            server = Server("--no-action", str(module))
+            answer = server.call("CreateQueue", queueName="q")
+            self.assertEqual(answer["code"], 4000)
+            self.assertTrue(answer["message"].startswith(f"({module})"), answer)
+            self.assertEqual(server.stop(), 0)
+
     def test_the_moment_of_dead_letters_can_be_chosen(self):
         for moment in ("lapse", "receive"):
             server = Server("--dead-letter-at", moment)
@@ -887,6 +895,7 @@ class Program(unittest.TestCase):
             (["--max-unacked", "-1"], 1, "number"),
             (["--rate", "many"], 1, "number"),
             (["--dead-letter-at", "last"], 1, "\"lapse\" or \"receive\""),
+            (["--no-action", "10000"], 1, "10430 or 10280"),
             (["--data", ""], 1, "a file's path"),
             (["--no-such"], 1, "--help"),
             (["extra"], 1, "unexpected \"extra\""),

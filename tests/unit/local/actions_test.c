@@ -223,6 +223,11 @@ static void errors_carry_the_name_at_fault(void **unused)
     assert_string_equal(ask("Action=CreateQueue"),
                         "{\"code\":4000,\"message\":\"(10430)action name CreateQueue is not "
                         "existed\",\"requestId\":\"4711\"}");
+    service.no_action = 10280;
+    assert_string_equal(ask("Action=CreateQueue"),
+                        "{\"code\":4000,\"message\":\"(10280)action is not existed\","
+                        "\"requestId\":\"4711\"}");
+    service.no_action = 0;
     assert_string_equal(ask("Action=SendMessage&clientRequestId=9"),
                         "{\"code\":4000,\"message\":\"(10390)lacked of required parameter "
                         "queueName\",\"requestId\":\"4711\",\"clientRequestId\":9}");
