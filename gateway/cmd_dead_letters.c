@@ -1,9 +1,9 @@
 /* cmqgw dead-letters: shows what could not be delivered. */
 #include "base/clock.h"
 #include "gateway/dead_letters.h"
+#include "gateway/letter_json.h"
 #include "gateway/print.h"
 #include "gateway/state.h"
-#include "mapping/jsonview.h"
 
 #include <inttypes.h>
 
@@ -14,40 +14,14 @@ static const char *direction_name(const struct dead_letter *letter)
     return letter->direction == DEAD_UP ? "up" : "down";
 }
 
-static void json_member(const char *key, struct span value)
+static void print_letter(const struct dead_letter *letter, bool whole)
 {
-    printf(",\"%s\":", key);
-    print_json(stdout, value);
-}
-
-static void json_time(const char *key, int64_t unix_ms)
-{
-    char iso[CLOCK_ISO_SIZE];
-    clock_iso(unix_ms, iso);
-    printf(",\"%s\":\"%s\"", key, iso);
-}
-
-/* The members that every listing has, without the closing brace. */
-static void json_letter(const struct dead_letter *letter)
-{
-    printf("{\"id\":%" PRIu64, letter->id);
-    json_member("rule", letter->rule);
-    printf(",\"direction\":\"%s\"", direction_name(letter));
-    json_member("reason", letter->reason);
-    json_member("destination", letter->destination);
-    json_time("received", letter->received_ms);
-    printf(",\"attempts\":%" PRIu32 ",\"body_bytes\":%zu", letter->attempts, letter->body.len);
-}
-
-/* What show and export add, to the end. An origin that was damaged is left out. */
-static void json_rest(const struct dead_letter *letter)
-{
-    struct jsonview origin;
-    json_time("died", letter->died_ms);
-    if (jsonview_parse(letter->origin, JSONVIEW_MAX_DEPTH, &origin))
-        printf(",\"origin\":%.*s", SPAN_ARG(origin.text));
-    print_json_body(stdout, letter->body);
-    puts("}");
+    /* Each byte may become \\u00XX, and is there a second time in base64. */
+    struct buf out = BUF_INIT(8 * dead_letter_bytes(letter) + 4096);
+    struct emit emit = {.out = &out};
+    letter_json(&emit, letter, whole);
+    fwrite(out.ptr, 1, out.len, stdout);
+    buf_fini(&out);
 }
 
 /* How a listing shows each letter. */
@@ -62,8 +36,7 @@ static bool list_json(void *ctx, const struct dead_letter *letter)
 {
     uint64_t *count = ctx;
     fputs((*count)++ ? ",\n " : "", stdout);
-    json_letter(letter);
-    putchar('}');
+    print_letter(letter, false);
     return !ferror(stdout);
 }
 
@@ -87,8 +60,8 @@ static bool export_line(void *ctx, const struct dead_letter *letter)
 {
     uint64_t *count = ctx;
     (*count)++;
-    json_letter(letter);
-    json_rest(letter);
+    print_letter(letter, true);
+    putchar('\n');
     return !ferror(stdout);
 }
 
@@ -179,8 +152,8 @@ static int cmd_show(struct command_line *line)
     if (!letter) {
         command_failed(line, "%s", err.text[0] ? err.text : "there is no dead letter with this id");
     } else if (line->json) {
-        json_letter(letter);
-        json_rest(letter);
+        print_letter(letter, true);
+        putchar('\n');
     } else {
         text_letter(letter);
     }

@@ -1,7 +1,6 @@
 /* print: bytes from outside, made safe to look at. */
 #include "gateway/print.h"
 
-#include "base/base64.h"
 #include "base/json.h"
 
 enum { PRINTED_MAX = 12 }; /* "\u202e" and its kin, or four bytes of UTF-8 */
@@ -175,16 +174,4 @@ void print_captures_json(FILE *out, const struct filter *filter,
         print_json(out, captures->at[i]);
     }
     fputc('}', out);
-}
-
-void print_json_body(FILE *out, struct span s)
-{
-    if (utf8_valid(s)) {
-        fputs(",\"body\":", out);
-        print_json(out, s);
-    }
-    struct buf text = BUF_INIT(BASE64_LEN(s.len));
-    CHECK(base64_encode(&text, s));
-    fprintf(out, ",\"body_base64\":\"%s\"", buf_str(&text));
-    buf_fini(&text);
 }

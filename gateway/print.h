@@ -49,7 +49,4 @@ void print_captures(FILE *out, const struct filter *filter, const struct topic_c
 void print_captures_json(FILE *out, const struct filter *filter,
                          const struct topic_captures *captures);
 
-/* Prints ,"body_base64":"..." and, when s is UTF-8, ,"body":"..." before it. */
-void print_json_body(FILE *out, struct span s);
-
 #endif

@@ -139,21 +139,6 @@ static void captures_are_shown_by_name_or_by_number(void **state)
     filter_free(filter);
 }
 
-static void a_body_is_shown_as_text_only_when_it_is_text(void **state)
-{
-    (void)state;
-    char *text;
-    PRINTED(text, print_json_body(out, span_of("hi\n")));
-    assert_string_equal(text, ",\"body\":\"hi\\n\",\"body_base64\":\"aGkK\"");
-    free(text);
-    PRINTED(text, print_json_body(out, span_of("\xff")));
-    assert_string_equal(text, ",\"body_base64\":\"/w==\"");
-    free(text);
-    PRINTED(text, print_json_body(out, span_of("")));
-    assert_string_equal(text, ",\"body\":\"\",\"body_base64\":\"\"");
-    free(text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,7 +147,6 @@ int main(void)
         cmocka_unit_test(a_sentence_is_wrapped_between_words),
         cmocka_unit_test(a_cut_text_says_that_it_was_cut),
         cmocka_unit_test(captures_are_shown_by_name_or_by_number),
-        cmocka_unit_test(a_body_is_shown_as_text_only_when_it_is_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
