@@ -49,7 +49,7 @@ static int open_all(void **unused)
                                                                           .polling_wait_s = 5};
     now = NOW;
     store = store_new(&limits, now);
-    service = (struct service){store, "127.0.0.1:8280", 0};
+    service = (struct service){.store = store, .address = "127.0.0.1:8280"};
     add_queue("work", &plain);
     add_queue("small", &small);
     add_topic("lonely", false, NULL, NULL);
