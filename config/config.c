@@ -148,7 +148,7 @@ static void prove(const struct config *config, struct faults *faults)
     proof_loops(config, faults);
 }
 
-enum load_mode { LOAD_TO_RUN, LOAD_OFFLINE, LOAD_BARE };
+enum load_mode { LOAD_TO_RUN, LOAD_OFFLINE, LOAD_BARE, LOAD_ANYHOW };
 
 /* text NULL: the file at path, and its rules_dir. */
 static struct config *load(const char *path, const struct span *text, enum load_mode mode,
@@ -166,17 +166,17 @@ static struct config *load(const char *path, const struct span *text, enum load_
     bool parsed =
         text ? source_parse(&source, path, *text, faults) : source_read(&source, path, faults);
     if (parsed)
-        read_all(&reader, &source, text == NULL);
+        read_all(&reader, &source, text == NULL && mode != LOAD_ANYHOW);
     names_fini(&reader.names);
     source_fini(&source);
-    if (faults->errors == reader.errors_before) {
+    if (faults->errors == reader.errors_before && mode != LOAD_ANYHOW) {
         config->rules->gateway = span_dup(span_of(config->gateway.id));
         ruleset_seal(config->rules);
         if (!bare)
             prove(config, faults);
     }
     faults_sort(faults, config->rules->files, config->rules->file_count);
-    if (faults->errors > reader.errors_before) {
+    if (mode == LOAD_ANYHOW ? !parsed : faults->errors > reader.errors_before) {
         config_free(config);
         return NULL;
     }
@@ -196,6 +196,11 @@ struct config *config_load_offline(const char *path, struct faults *faults)
 struct config *config_load_resources(const char *path, struct faults *faults)
 {
     return load(path, NULL, LOAD_BARE, faults);
+}
+
+struct config *config_load_anyhow(const char *path, struct faults *faults)
+{
+    return load(path, NULL, LOAD_ANYHOW, faults);
 }
 
 struct config *config_load_text(const char *name, struct span text, struct faults *faults)

@@ -148,6 +148,13 @@ struct config *config_load_offline(const char *path, struct faults *faults);
 struct config *config_load_resources(const char *path, struct faults *faults);
 
 /*
+ * Loads what can be read of a main file alone, whatever is wrong with it: to find the gateway that
+ * runs with it. Only settings that are no secrets, and have a default or are not NULL, are of use;
+ * rules and resources are not. NULL when the file cannot be read at all; then faults says why.
+ */
+struct config *config_load_anyhow(const char *path, struct faults *faults);
+
+/*
  * Loads a main file that is in memory under the given name, without its rules_dir. For tests and
  * fuzzers.
  */

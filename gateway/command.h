@@ -108,6 +108,7 @@ int cmd_check(struct command_line *line);
 int cmd_test(struct command_line *line);
 int cmd_match(struct command_line *line);
 int cmd_explain(struct command_line *line);
+int cmd_reload(struct command_line *line);
 int cmd_status(struct command_line *line);
 int cmd_provision(struct command_line *line);
 extern const struct command cmq_commands[];

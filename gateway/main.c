@@ -121,6 +121,21 @@ static const struct command commands[] = {
         .run = cmd_provision,
     },
     {
+        .name = "reload",
+        .usage = "",
+        .summary = "have the running gateway read its configuration again",
+        .help =
+            "The gateway checks everything aside. When there is an error it goes on as before,\n"
+            "and the faults are printed as by check. Otherwise it goes on with the new rules,\n"
+            "without losing a message, and what is different is printed, a line each:\n"
+            "+ new, - gone, ~ changed. Settings that need a restart are refused.\n"
+            "\n"
+            "  --json  one object: ok, summary, faults\n"
+            "\n"
+            "Exit: 0 reloaded; 1 there is an error, or nobody answers.\n",
+        .run = cmd_reload,
+    },
+    {
         .name = "status",
         .usage = "[--watch | --quiet]",
         .summary = "what a running gateway does, and whether it works",

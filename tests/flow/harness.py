@@ -249,11 +249,15 @@ class Gateway(Process):
         self.launch()
         return self
 
-    def command(self, *words, check=True):
-        """Runs `cmqgw WORDS` on this gateway's configuration; what it printed."""
-        done = subprocess.run([self.argv[0], *words, "-c", self.path], stdin=subprocess.DEVNULL,
+    def run(self, *words):
+        """Runs `cmqgw WORDS` on this gateway's configuration."""
+        return subprocess.run([self.argv[0], *words, "-c", self.path], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=PATIENCE, check=False)
-        if check and done.returncode:
+
+    def command(self, *words):
+        """The same for what must go well; what it printed."""
+        done = self.run(*words)
+        if done.returncode:
             raise AssertionError(f"cmqgw {words} gave {done.returncode}: {done.stderr}")
         return done.stdout
 

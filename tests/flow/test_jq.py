@@ -91,7 +91,7 @@ class Jq(harness.FlowTest):
         self.assertEqual(self.gateway.terminate(), 0)
         self.gateway.sections["forward"] = [{**rules[0], "when": ".n < 8", "body": "jq:[.n]"}]
         self.gateway.start().wait_log(r"gateway\.started")
-        self.gateway.command("dead-letters", "replay", check=False)
+        self.gateway.run("dead-letters", "replay")
         self.assertEqual(sorted(self.cmq.take("q", 2)), ["[0]", "[4]"])
         left, = self.gateway.dead_letters()
         self.assertEqual(left["id"], others[-1]["id"])

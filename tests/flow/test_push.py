@@ -97,7 +97,7 @@ class Push(DownlinkTest):
         letters = self.gateway.dead_letters()
         self.assertEqual([base64.b64decode(letter["body_base64"]) for letter in letters], poison)
         self.assertEqual(letters[0]["origin"], {"queue": "push/hook", "msgId": "0"})
-        told = json.loads(self.gateway.command("dead-letters", "replay", "--json", check=False))
+        told = json.loads(self.gateway.run("dead-letters", "replay", "--json").stdout)
         self.assertEqual(told["replayed"], 0)
         for kept in told["kept"]:
             self.assertIn("can only be exported or dropped", kept["reason"])

@@ -1,5 +1,6 @@
 """Reload: new rules take over without a message lost, bad ones change nothing, and only what changed is touched."""
 
+import json
 import os
 import re
 import signal
@@ -70,6 +71,30 @@ class Reload(harness.FlowTest):
         self.publish(("one/x", "1"))
         self.assertEqual(self.cmq.take("a", 1), ["1"])
         self.reload(forward=[rule])
+
+    def test_the_command_prints_what_changed_or_what_is_wrong(self):
+        self.start_cmq(["a"])
+        rule = {"name": "one", "from": "one/#", "to": {"queue": "a"}}
+        self.start_gateway([rule], admin={"listen": f"127.0.0.1:{harness.free_port()}"})
+        self.gateway.sections["forward"] = [rule, {**rule, "name": "two", "from": "two"}]
+        self.gateway.write_config()
+        self.assertEqual(self.gateway.command("reload"), "+ forward rule two\n")
+        self.assertEqual(json.loads(self.gateway.command("reload", "--json")),
+                         {"ok": True, "summary": "nothing is different", "faults": []})
+        # A rule that is wrong, and a file that cannot even be parsed: the gateway knows where it listens.
+        self.gateway.sections["forward"] = [{**rule, "qos": 3}]
+        self.gateway.write_config()
+        done = self.gateway.run("reload")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "the configuration has 1 error; everything stays as it was\n")
+        self.assertRegex(done.stderr, r"gateway\.cfg:\d+: error: forward\.qos must be")
+        status = json.loads(self.gateway.run("status", "--json").stdout)["status"]["reload"]
+        self.assertEqual((status["count"], status["failed"], status["last"]["ok"]), (3, 1, False))
+        self.assertEqual(len(status["last"]["faults"]), 1)
+        self.gateway.terminate()
+        done = self.gateway.run("reload")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("nobody listens on", done.stderr)
 
     def test_what_cannot_change_is_refused_by_name(self):
         self.start_cmq(["a"])
