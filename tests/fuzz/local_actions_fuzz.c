@@ -18,7 +18,10 @@ static struct store *make_store(void)
                                                   .max_size_bytes = 1024,
                                                   .max_receive = 2},
                                          plain = QUEUE_DEFAULTS;
-    static const struct topic_attributes by_tag = {false, 60, 1024}, by_route = {true, 60, 1024};
+    static const struct topic_attributes by_tag = {.retention_s = 60, .max_size_bytes = 1024},
+                                         by_route = {.by_route = true,
+                                                     .retention_s = 60,
+                                                     .max_size_bytes = 1024};
     const struct span tag = SPAN_LIT("t"), key = SPAN_LIT("a.#");
     const struct subscription_spec tagged = {
         .name = SPAN_LIT("s"), .queue = SPAN_LIT("q"), .filters = &tag, .filter_count = 1};
