@@ -205,7 +205,7 @@ static bool cut_listen(struct span value, struct span *host, struct span *port)
 bool check_listen(struct span value, const char **why)
 {
     struct span host, port;
-    if (!cut_listen(value, &host, &port)) {
+    if (value.len > 0 && !cut_listen(value, &host, &port)) { /* empty: no listener */
         return refuse(why, "it is ADDRESS:PORT with a numeric address, [IPv6]:PORT or "
                            "localhost:PORT");
     }
