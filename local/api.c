@@ -149,7 +149,8 @@ static bool spared(struct api *api, const struct incoming *in, struct api_result
         return true;
     }
     if (rule->mode == SABOTAGE_CODE) {
-        answer_error(call, rule->api_code, "faults: code");
+        result->why = "faults: code";
+        answer_error(call, rule->api_code, result->why);
         return false;
     }
     *result = (struct api_result){.outcome = API_MISBEHAVE, .rule = rule};

@@ -49,6 +49,7 @@ struct api_result {
     enum api_outcome outcome;
     bool late_drop;                   /* when it is answered, close the connection instead */
     const struct sabotage_rule *rule; /* API_MISBEHAVE */
+    const char *why;                  /* a constant for the log, or NULL */
 };
 
 /* A call with TC3 headers. call and its out are filled; was_delayed: the script had its turn. */

@@ -54,6 +54,18 @@ static struct span first_of(const struct form *form, const char *key, const char
     return value ? *value : (struct span){NULL, 0};
 }
 
+/* Says that a request was refused, unless that has just been said. */
+static void log_refusal(struct plane *plane, const struct call *call, const char *why,
+                        int64_t now_ms)
+{
+    uint64_t held_back;
+    if (log_repeat_due(&plane->unauthentic, now_ms, REPEAT_MS, &held_back)) {
+        log_write(LOG_WARN, "local.unauthentic",
+                  LOG_FIELDS(LOG_STR("action", call->action), LOG_NUM("held_back", held_back)),
+                  "refused a request: %s", why);
+    }
+}
+
 /* Whether the request is authentic; else the answer is written. */
 static bool authentic(struct plane *plane, const struct plane_request *request, struct call *call,
                       int64_t now_ms, const char **why)
@@ -69,18 +81,19 @@ static bool authentic(struct plane *plane, const struct plane_request *request, 
     if (verdict.code == 0)
         return true;
     *why = verdict.why;
-    if (verdict.why && log_repeat_due(&plane->unauthentic, now_ms, REPEAT_MS, &held_back)) {
-        log_write(LOG_WARN, "local.unauthentic",
-                  LOG_FIELDS(LOG_STR("action", call->action), LOG_NUM("held_back", held_back)),
-                  "refused a request: %s", verdict.why);
-    }
+    if (verdict.why)
+        log_refusal(plane, call, verdict.why, now_ms);
     call_error(call, verdict.code, verdict.module, verdict.name);
     return false;
 }
 
-static struct plane_result from_api(const struct api_result *served, struct call *call)
+static struct plane_result from_api(struct plane *plane, const struct api_result *served,
+                                    struct call *call, int64_t now_ms)
 {
-    struct plane_result result = {.outcome = PLANE_ANSWERED, .late_drop = served->late_drop};
+    struct plane_result result = {
+        .outcome = PLANE_ANSWERED, .late_drop = served->late_drop, .why = served->why};
+    if (call->error && span_starts(span_of(call->error), "AuthFailure."))
+        log_refusal(plane, call, call->error, now_ms);
     if (served->outcome == API_MISBEHAVE)
         CHECK(misbehave(served->rule, call, &result));
     return result;
@@ -94,7 +107,7 @@ struct plane_result plane_serve_api3(struct plane *plane, const struct verify3_r
     *call = (struct call){.request_id = ++plane->last_request_id, .out = out};
     call_set_action(call, span_of(action));
     struct api_result served = api_serve(plane->api, request, was_delayed, call, now_ms);
-    return from_api(&served, call);
+    return from_api(plane, &served, call, now_ms);
 }
 
 struct plane_result plane_serve(struct plane *plane, struct plane_request *request,
@@ -117,7 +130,7 @@ struct plane_result plane_serve(struct plane *plane, struct plane_request *reque
     if (actions_is_management(form)) {
         struct api_result served =
             api_serve_form(plane->api, &request->target, form, request->was_delayed, call, now_ms);
-        return from_api(&served, call);
+        return from_api(plane, &served, call, now_ms);
     }
     call_set_name(call, first_of(form, "queueName", "topicName"));
 

@@ -402,4 +402,5 @@ void store_reset(struct store *store)
                 push_line_reset(s->pushes);
         }
     }
+    bars_fini(&store->bars);
 }

@@ -115,7 +115,7 @@ struct push_hub *store_pushes(struct store *store);
 /* Bytes of memory that messages take. */
 uint64_t store_bytes(const struct store *store);
 
-/* Forgets all messages; those who wait go on waiting. */
+/* Forgets all messages and barred names; those who wait go on waiting. */
 void store_reset(struct store *store);
 
 #endif

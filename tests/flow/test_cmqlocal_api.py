@@ -235,6 +235,8 @@ class Operation(Api):
         self.ok("DeleteCmqQueue", QueueName="q")
         message = self.refused("ResourceUnavailable", "CreateCmqQueue", QueueName="Q")
         self.assertRegex(message, r"in (30|[12]?\d) seconds$")
+        self.assertEqual(self.server.control("POST", "/local/reset")[0], 200)
+        self.ok("CreateCmqQueue", QueueName="Q")
         for bar, patience in (("0s", 0), ("1s", 1)):
             self.serve("--reuse-bar", bar)
             self.ok("CreateCmqTopic", TopicName="t")
@@ -271,6 +273,8 @@ class Operation(Api):
         connection.close()
         self.assertIn("AuthFailure.SignatureFailure", text)
         log = json.dumps(self.server.control("GET", "/local/log")[1])
+        self.assertIn("AuthFailure.SignatureFailure", log)
+        self.assertIn("local.unauthentic", self.server.stderr())
         for said in (text, log, self.server.stderr()):
             self.assertNotIn(SECRET_KEY, said)
 
