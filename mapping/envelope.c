@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cmq/request.h"
+#include "mapping/trace.h"
 
 #include <strings.h>
 
@@ -106,11 +107,14 @@ static size_t count_same(const struct mqtt_message *message, size_t i, size_t fr
 }
 
 /* The object of mqttuser, not yet a string. */
-static void write_user(const struct mqtt_message *message, struct buf *object)
+static void write_user(const struct mqtt_message *message, const struct trace *trace,
+                       struct buf *object)
 {
     for (size_t i = 0; i < message->user_count; i++) {
         const struct mqtt_user_property *p = &message->user[i];
         size_t same = count_same(message, i, 0);
+        if (p == trace->parent || p == trace->state)
+            continue; /* an attribute of its own */
         if (is_via(p) || count_same(message, i, i) < same)
             continue; /* written with the first of its key */
         buf_add_char(object, object->len ? ',' : '{');
@@ -139,8 +143,13 @@ static bool add_user(struct buf *out, const struct mqtt_message *message, struct
                                 "JSON cannot carry");
         }
     }
+    const struct trace trace = trace_of(message);
+    if (trace.parent && !add_text(out, TRACE_PARENT, trace.parent->value, err))
+        return false;
+    if (trace.state && !add_text(out, TRACE_STATE, trace.state->value, err))
+        return false;
     struct buf object = BUF_INIT(out->max_len);
-    write_user(message, &object);
+    write_user(message, &trace, &object);
     if (object.len > 0) {
         buf_add_char(&object, '}');
         add_name(out, "mqttuser");

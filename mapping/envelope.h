@@ -13,7 +13,8 @@
  * text/plain or application/octet-stream after the above, and "mqttuntyped":true says so. User
  * properties are one JSON object in the string mqttuser: {"key":"value"}, and {"key":["a","b"]} for
  * a key that comes more than once (values in order). The user property cmqgwvia, which names the
- * gateways a message came through, becomes the attribute of that name, with this one added.
+ * gateways a message came through, becomes the attribute of that name, with this one added; so do
+ * traceparent and tracestate when they are a trace context (trace.h).
  *
  * Pure; any thread.
  */

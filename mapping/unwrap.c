@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "mapping/envelope.h"
 #include "mapping/topic.h"
+#include "mapping/trace.h"
 
 enum { MQTT_MAX_STRING_BYTES = 65535 }; /* MQTT 5.0 s. 1.5.4 */
 
@@ -89,6 +90,22 @@ static bool add_user(struct unwrapped *u, struct span key, struct jsonview value
     struct mqtt_user_property *p = &u->user[u->message.user_count++];
     p->key = key;
     return take_string(u, "a value of mqttuser", value, &p->value, err);
+}
+
+/*
+ * An attribute that is a user property to MQTT. It comes from systems that know nothing of us and
+ * is for others than the device, so what is not well-formed is left out, and the message is not
+ * lost.
+ */
+static bool read_trace(struct unwrapped *u, const char *name, bool (*ok)(struct span text))
+{
+    struct jsonview value;
+    struct span text;
+    if (!attribute(u, name, &value) || !jsonview_text(value, &u->store, &text) || !ok(text))
+        return false;
+    u->user[u->message.user_count++] = (struct mqtt_user_property){span_of(name), text};
+    u->message.user = u->user;
+    return true;
 }
 
 static bool read_user(struct unwrapped *u, struct err *err)
@@ -191,6 +208,8 @@ bool envelope_unwrap(struct span body, struct unwrapped *u, struct err *err)
     if (!attribute(u, "specversion", &version) || !span_eq_str(version.text, "\"1.0\""))
         return invalid(err, "specversion", "is not \"1.0\": this is no CloudEvent");
     bool untyped;
+    if (read_trace(u, TRACE_PARENT, trace_parent_ok))
+        (void)read_trace(u, TRACE_STATE, trace_state_ok);
     if (!read_properties(u, err) || !read_user(u, err) || !read_payload(u, err) ||
         !read_flag(u, "mqttuntyped", &untyped, err))
         return false;

@@ -2,7 +2,8 @@
  * unwrap - the message inside a CloudEvent (envelope.h), for the way back
  *
  * What envelope_write wrapped comes out as it was: payload, topic, content type, response topic,
- * correlation data, expiry, user properties (in order for each key). Other CloudEvents 1.0 in JSON
+ * correlation data, expiry, user properties (in order for each key); a trace context becomes user
+ * properties wherever the event is from. Other CloudEvents 1.0 in JSON
  * are taken too: data whose datacontenttype is JSON or missing is the payload as the JSON text it
  * is, a string under any other type is the payload itself, data_base64 its bytes.
  *

@@ -124,6 +124,24 @@ static void an_event_has_all_its_attributes(void **state)
           "\"cmqgwvia\":\"e-0,x,y,edge-1\","
           "\"mqttuser\":\"{\\\"k\\\":\\\"v\\\\\\\"1\\\",\\\"dup\\\":[\\\"a\\\",\\\"b\\\"]}\","
           "\"datacontenttype\":\"application/json\",\"data\":{\"t\": 91}}");
+    static const struct mqtt_user_property traced[] = {
+        {SPAN_LIT("tracestate"), SPAN_LIT("a=1")},
+        {SPAN_LIT("k"), SPAN_LIT("v")},
+        {SPAN_LIT("traceparent"),
+         SPAN_LIT("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")},
+    };
+    m = payload((struct span)SPAN_LIT("1"));
+    m.user = traced;
+    m.user_count = ROWS(traced);
+    check(ENVELOPE_CLOUDEVENTS, m,
+          EVENT_START ",\"traceparent\":"
+                      "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\","
+                      "\"tracestate\":\"a=1\",\"mqttuser\":\"{\\\"k\\\":\\\"v\\\"}\","
+                      "\"datacontenttype\":\"application/json\",\"mqttuntyped\":true,\"data\":1}");
+    m.user_count = 1; /* a state without a parent says nothing */
+    check(ENVELOPE_CLOUDEVENTS, m,
+          EVENT_START ",\"mqttuser\":\"{\\\"tracestate\\\":\\\"a=1\\\"}\","
+                      "\"datacontenttype\":\"application/json\",\"mqttuntyped\":true,\"data\":1}");
     m = payload((struct span)SPAN_LIT("1"));
     m.has_expiry = true;
     m.expiry_s = UINT32_MAX; /* above what a CloudEvents integer holds */

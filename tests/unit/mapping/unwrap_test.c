@@ -235,6 +235,28 @@ static void the_way_so_far_comes_out_of_the_user_properties(void **state)
     buf_fini(&body);
 }
 
+static void a_trace_context_comes_back(void **state)
+{
+    (void)state;
+    static const struct mqtt_user_property user[] = {
+        {SPAN_LIT("traceparent"),
+         SPAN_LIT("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")},
+        {SPAN_LIT("tracestate"), SPAN_LIT("congo=t61rcWkgMzE,rojo=00f067aa0ba902b7")},
+        {SPAN_LIT("k"), SPAN_LIT("v")},
+    };
+    static const struct mqtt_user_property broken[] = {
+        {SPAN_LIT("traceparent"), SPAN_LIT("00-nonsense")},
+        {SPAN_LIT("tracestate"), SPAN_LIT("a=1")},
+        {SPAN_LIT("traceparent"), SPAN_LIT("")},
+    };
+    assert_round_trip(
+        &(struct mqtt_message){.topic = SPAN_LIT("a"), .user = user, .user_count = 3});
+    assert_round_trip(
+        &(struct mqtt_message){.topic = SPAN_LIT("a"), .user = user, .user_count = 1});
+    assert_round_trip(
+        &(struct mqtt_message){.topic = SPAN_LIT("a"), .user = broken, .user_count = 3});
+}
+
 #define ANY "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"com.example\","
 
 /* Events of others: CloudEvents 1.0.2 JSON format s. 2 and 3. */
@@ -368,6 +390,44 @@ static void properties_longer_than_mqtt_has_are_refused(void **state)
     buf_fini(&body);
 }
 
+static void the_trace_context_of_others_becomes_user_properties(void **state)
+{
+    (void)state;
+    static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    static const struct {
+        const char *attributes;
+        size_t count;
+    } rows[] = {
+        {"\"traceparent\":\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}", 1},
+        {"\"tracestate\":\"a=1\","
+         "\"traceparent\":\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}",
+         2},
+        {"\"tracestate\":\"a=1\"}", 0}, /* of no trace */
+        {"\"traceparent\":\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\","
+         "\"tracestate\":\"=\"}",
+         1},
+        {"\"traceparent\":\"x\"}", 0},
+        {"\"traceparent\":1}", 0},
+        {"\"traceparent\":null}", 0},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct buf body = BUF_INIT(4096);
+        struct unwrapped u;
+        struct err err;
+        buf_printf(&body, "%s%s", ANY, rows[i].attributes);
+        assert_true(envelope_unwrap(buf_span(&body), &u, &err));
+        assert_int_equal(u.message.user_count, rows[i].count);
+        if (rows[i].count > 0) {
+            assert_true(span_eq_str(u.message.user[0].key, "traceparent"));
+            assert_true(span_eq_str(u.message.user[0].value, parent));
+        }
+        if (rows[i].count > 1)
+            assert_true(span_eq_str(u.message.user[1].value, "a=1"));
+        unwrapped_fini(&u);
+        buf_fini(&body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +438,8 @@ int main(void)
         cmocka_unit_test(every_property_comes_back),
         cmocka_unit_test(the_most_user_properties_come_back),
         cmocka_unit_test(the_way_so_far_comes_out_of_the_user_properties),
+        cmocka_unit_test(a_trace_context_comes_back),
+        cmocka_unit_test(the_trace_context_of_others_becomes_user_properties),
         cmocka_unit_test(events_of_others_are_understood),
         cmocka_unit_test(bodies_that_are_no_events_are_refused),
         cmocka_unit_test(properties_longer_than_mqtt_has_are_refused),
