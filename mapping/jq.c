@@ -45,13 +45,11 @@ struct jq_program *jq_program_new(struct span text, struct err *err)
     }
     char *copy = span_dup(text);
     char why[256];
-    jq_state *jq = jq_compile_text(copy, why, sizeof why);
-    if (!jq) {
+    if (!jq_compiles(copy, why, sizeof why)) {
         (void)err_set(err, "%s%s", span_starts(span_of(why), "jq: ") ? "" : "jq: ", why);
         free(copy);
         return NULL;
     }
-    jq_teardown(&jq);
     struct jq_program *program = check_alloc(malloc(sizeof *program));
     *program = (struct jq_program){.id = atomic_fetch_add(&next_id, 1), .text = copy};
     return program;

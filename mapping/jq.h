@@ -2,9 +2,10 @@
  * jq - jq programs over JSON payloads, run where they can do no harm
  *
  * A program of a rule file is somebody's code: it may never end, or eat memory, or ask for the
- * environment. So it is compiled here only to see that it compiles, and runs in a worker process
- * without environment or standard streams, with a limit on memory and on the time of each run. A
- * worker that breaks a limit ends itself; the next run starts a new one.
+ * environment. So it runs in a worker process without environment or standard streams, with a limit
+ * on memory and on the time of each run. A worker that breaks a limit ends itself; the next run
+ * starts a new one. jq's compiler is not trusted either: that a program compiles is seen in a
+ * process that ends with it.
  *
  *     jq_host (a small process, forked before any thread) ──fork──► worker, one for each jq_worker
  *
@@ -24,6 +25,7 @@ enum {
     JQ_MAX_PROGRAM_BYTES = 64 << 10,
     JQ_MAX_PAYLOAD_BYTES = 4 << 20,
     JQ_MAX_OUTPUT_BYTES = 4 << 20,
+    JQ_MAX_COMPILE_MS = 2000,        /* of processor time */
     JQ_MAX_RUN_MS = 250,             /* of the worker's processor time: a busy machine costs none */
     JQ_MAX_WAIT_MS = 5000,           /* of wall-clock time, for a worker that gets no processor */
     JQ_MAX_MEMORY_BYTES = 128 << 20, /* beyond what the worker starts with */
@@ -32,8 +34,8 @@ enum {
 struct jq_program;
 
 /*
- * Compiles text to see that it can be. NULL and err with jq's own words when not. Blocks for the
- * compilation.
+ * Compiles text in a process of its own, to see that it can be. NULL and err, with jq's own words
+ * when it has any, if not. Blocks for the compilation. Any thread, also beside others.
  */
 struct jq_program *jq_program_new(struct span text, struct err *err);
 void jq_program_free(struct jq_program *program); /* NULL is fine */

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WORKER_MAX_PROGRAMS = 1 << 16, WORKER_MAX_FRAME = JQ_MAX_PAYLOAD_BYTES };
@@ -94,6 +95,83 @@ jq_state *jq_compile_text(const char *text, char *why, size_t room)
     return jq;
 }
 
+static void set_alarm(int64_t ms)
+{
+    struct itimerval timer = {.it_value = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000}};
+    CHECK(setitimer(ITIMER_PROF, &timer, NULL) == 0);
+}
+
+static void limit_memory(void)
+{
+    rlim_t pages = 0;
+    char sizes[128]; /* that of the address space first */
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm) {
+        if (fgets(sizes, sizeof sizes, statm))
+            pages = strtoul(sizes, NULL, 10);
+        (void)fclose(statm);
+    }
+    rlim_t bytes = pages * (rlim_t)sysconf(_SC_PAGESIZE) + JQ_MAX_MEMORY_BYTES;
+    (void)setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+/* ---- compiling, to see whether it can be done ---- */
+
+__attribute__((noreturn)) static void compile_main(const char *text, int fd)
+{
+    char why[256];
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGPROF, SIG_DFL); /* which ends it */
+    limit_memory();
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    (void)dup2(null, STDERR_FILENO); /* an assertion's words */
+    set_alarm(JQ_MAX_COMPILE_MS);
+    if (jq_compile_text(text, why, sizeof why))
+        _exit(0);
+    size_t len = strlen(why);
+    _exit(write(fd, why, len) == (ssize_t)len ? 1 : 2);
+}
+
+static size_t read_to_end(int fd, char *text, size_t room)
+{
+    size_t len = 0;
+    ssize_t n = 1;
+    while (len < room && n != 0) {
+        n = read(fd, text + len, room - len);
+        if (n < 0 && errno != EINTR)
+            break;
+        len += n > 0 ? (size_t)n : 0;
+    }
+    return len;
+}
+
+bool jq_compiles(const char *text, char *why, size_t room)
+{
+    int ends[2], status = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        (void)snprintf(why, room, "it cannot be compiled now: %s", strerror(errno));
+        return false;
+    }
+    pid_t child = fork();
+    if (child == 0)
+        compile_main(text, ends[1]);
+    if (child < 0)
+        (void)snprintf(why, room, "it cannot be compiled now: %s", strerror(errno));
+    (void)close(ends[1]);
+    if (child > 0)
+        why[read_to_end(ends[0], why, room - 1)] = '\0';
+    (void)close(ends[0]);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;
+    if (child > 0 && status != 0 && why[0] == '\0') {
+        (void)snprintf(why, room, "jq: error: it cannot be compiled: jq %s",
+                       late ? "takes too long" : "ends itself over it");
+    }
+    return child > 0 && status == 0;
+}
+
 /* ---- the worker ---- */
 
 static int worker_fd;
@@ -116,12 +194,6 @@ static void out_of_memory(void *ctx)
     (void)(jq_write_all(worker_fd, &reply, sizeof reply) &&
            jq_write_all(worker_fd, words, sizeof words - 1));
     _exit(1);
-}
-
-static void set_alarm(int64_t ms)
-{
-    struct itimerval timer = {.it_value = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000}};
-    CHECK(setitimer(ITIMER_PROF, &timer, NULL) == 0);
 }
 
 static void reply(enum jq_outcome outcome, struct span bytes)
@@ -170,21 +242,6 @@ static void run(jq_state *jq, struct span payload)
     jv message = jv_invalid_get_msg(value);
     reply_with(JQ_FAILED,
                jv_get_kind(message) == JV_KIND_STRING ? message : jv_dump_string(message, 0));
-}
-
-static void limit_memory(void)
-{
-    rlim_t pages = 0;
-    char sizes[128]; /* that of the address space first */
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm) {
-        if (fgets(sizes, sizeof sizes, statm))
-            pages = strtoul(sizes, NULL, 10);
-        (void)fclose(statm);
-    }
-    rlim_t bytes = pages * (rlim_t)sysconf(_SC_PAGESIZE) + JQ_MAX_MEMORY_BYTES;
-    (void)setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
 __attribute__((noreturn)) static void worker_main(int fd)

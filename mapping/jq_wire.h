@@ -26,6 +26,9 @@ bool jq_write_all(int fd, const void *ptr, size_t len);
 /* Compiles; NULL and jq's words in why (room bytes) when it does not. */
 jq_state *jq_compile_text(const char *text, char *why, size_t room);
 
+/* Whether text compiles, seen in a child process; if not, why (room bytes) says it. */
+bool jq_compiles(const char *text, char *why, size_t room);
+
 /* The host process's whole life: forks a worker for each descriptor that comes over control. */
 __attribute__((noreturn)) void jq_host_main(int control);
 

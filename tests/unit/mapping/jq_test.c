@@ -147,9 +147,35 @@ static void only_false_and_null_are_not_true(void **state)
     assert_true(jq_is_true(span_of("true")));
 }
 
+static void a_program_that_the_compiler_cannot_bear_is_refused_and_harms_nobody(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *piece;
+        size_t times;
+        const char *end, *says;
+    } rows[] = {
+        {"label $x | ", 2000, "1", "takes too long"}, /* some 15 seconds */
+        {"(", 30000, ".", "jq: error"},
+        {"1//", 3000, "1", "jq: error"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf text = BUF_INIT(JQ_MAX_PROGRAM_BYTES);
+        struct err err = {{0}};
+        for (size_t k = 0; k < rows[i].times; k++)
+            buf_add_str(&text, rows[i].piece);
+        buf_add_str(&text, rows[i].end);
+        assert_null(jq_program_new(buf_span(&text), &err));
+        if (!strstr(err.text, rows[i].says))
+            fail_msg("row %zu: %s", i, err.text);
+        buf_fini(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_that_the_compiler_cannot_bear_is_refused_and_harms_nobody),
         cmocka_unit_test(a_program_gives_its_first_output_as_json),
         cmocka_unit_test(a_payload_that_is_not_one_json_value_is_told_apart),
         cmocka_unit_test(an_error_is_told_in_jqs_own_words),
