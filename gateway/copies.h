@@ -22,7 +22,7 @@
 #include "mqtt/message.h"
 
 enum {
-    COPIES_APART_MS = 200,        /* what comes later than that is no copy */
+    COPIES_APART_MS = 2000,       /* what comes later than that is no copy */
     COPIES_MAX_BYTES = 256 << 10, /* larger messages are never taken for copies */
     COPIES_MAX_IDS = 64,          /* subscriptions that one message may come for */
 };

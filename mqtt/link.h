@@ -115,7 +115,7 @@ void mqtt_link_free(struct mqtt_link *link);
  * carried out now or at the next connection. Never blocks on the broker. Returns the set's number,
  * for `settled`.
  */
-enum { MQTT_LINK_OVERLAP_MS = 1000 };
+enum { MQTT_LINK_OVERLAP_MS = 3000 };
 uint64_t mqtt_link_subscribe(struct mqtt_link *link, const struct mqtt_subscription *subs,
                              size_t count, const char *const *stale, size_t stale_count);
 
