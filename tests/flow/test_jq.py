@@ -85,8 +85,8 @@ class Jq(harness.FlowTest):
 
         # Asked for again, they hit the limit again; with a better rule they go.
         one, *others = self.gateway.dead_letters()
-        kept = json.loads(self.gateway.command("dead-letters", "replay", str(one["id"]), "--json",
-                                               check=False))["kept"]
+        kept = json.loads(self.gateway.run("dead-letters", "replay", str(one["id"]),
+                                           "--json").stdout)["kept"]
         self.assertIn("rule endless fails again: jq_limit: ", kept[0]["reason"])
         self.assertEqual(self.gateway.terminate(), 0)
         self.gateway.sections["forward"] = [{**rules[0], "when": ".n < 8", "body": "jq:[.n]"}]
