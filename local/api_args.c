@@ -121,8 +121,12 @@ static cJSON *object_list(struct reading *reading, const char *name, enum api_ty
         cJSON *object = check_alloc(cJSON_CreateObject()), *values = NULL;
         (void)snprintf(prefix, sizeof prefix, "%s.%u", name, n);
         bool found = take_member(reading, prefix, type == API_TAGS ? "TagKey" : "Name", object);
-        if (type == API_TAGS) {
-            found = take_member(reading, prefix, "TagValue", object) || found;
+        if (type == API_TAGS) { /* the Go SDK leaves out what is empty */
+            if (take_member(reading, prefix, "TagValue", object)) {
+                found = true;
+            } else {
+                CHECK(cJSON_AddItemToObject(object, "TagValue", text_item(span_of(""))));
+            }
         } else {
             (void)snprintf(key, sizeof key, "%s.Values", prefix);
             values = text_list(reading, key);

@@ -34,6 +34,10 @@ enum {
     SIGNAL_COUNT = 2,
 };
 
+/* The vendor's cloud SDK for Python looks for an error only under this very type. */
+static const char api3_type[] = "application/json";
+static const char data_type[] = "application/json;charset=utf-8";
+
 /* An answer that is complete, but for its commit. */
 struct held {
     struct evhttp_request *req;
@@ -119,11 +123,11 @@ static void on_commit(evutil_socket_t fd, short what, void *ctx)
 }
 
 static void send_answer(struct server *server, struct evhttp_request *req, int status,
-                        const char *reason)
+                        const char *reason, const char *type)
 {
     CHECK(!server->answer.overflow);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-    evhttp_add_header(headers, "Content-Type", "application/json;charset=utf-8");
+    evhttp_add_header(headers, "Content-Type", type);
     CHECK(evbuffer_add(evhttp_request_get_output_buffer(req), buf_str(&server->answer),
                        server->answer.len) == 0);
     if (server->vault) {
@@ -161,7 +165,7 @@ static void answer(struct server *server, struct evhttp_request *req, const stru
     if (late_drop) {
         exchange_new(&server->exchanges, req, EXCHANGE_DROP, call, began_ms, 0);
     } else {
-        send_answer(server, req, HTTP_OK, "OK");
+        send_answer(server, req, HTTP_OK, "OK", call->is_api3 ? api3_type : data_type);
     }
 }
 
@@ -335,7 +339,7 @@ static void serve_control(struct server *server, struct evhttp_request *req,
         buf_add_str(&server->answer, "{\"error\":\"too much to show\"}");
         status = HTTP_INTERNAL;
     }
-    send_answer(server, req, status, NULL);
+    send_answer(server, req, status, NULL, data_type);
     serve_ready(server); /* looking at the state moves time on */
 }
 

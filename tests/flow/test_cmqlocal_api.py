@@ -55,6 +55,8 @@ class Api(unittest.TestCase):
             if not connection:
                 own.close()
         self.assertEqual(answer.status, 200, text)
+        # the vendor's cloud SDK for Python looks for errors only under this very type
+        self.assertEqual(answer.getheader("Content-Type"), "application/json")
         response = json.loads(text)["Response"]
         self.assertRegex(response["RequestId"], "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
         return response

@@ -87,7 +87,8 @@ static void the_parameters_of_a_form_have_types(void **unused)
         {"InvalidParameter", "Action=CreateCmqQueue&QueueName=c&VisibilityTimeout=-1" COMMON},
         {"InvalidParameterValue", "Action=CreateCmqQueue&QueueName=c&VisibilityTimeout=0" COMMON},
         {"InvalidParameter", "Action=CreateCmqQueue&QueueName=c&Trace=yes" COMMON},
-        {"InvalidParameter", "Action=CreateCmqQueue&QueueName=c&Tags.0.TagKey=k" COMMON},
+        {"ok", "Action=CreateCmqQueue&QueueName=d&Tags.0.TagKey=k" COMMON}, /* no value */
+        {"InvalidParameter", "Action=CreateCmqQueue&QueueName=c&Tags.0.TagValue=k" COMMON},
         {"UnknownParameter", "Action=CreateCmqQueue&QueueName=c&Tags.0.TagKey=k&Tags.0.TagValue=v"
                              "&Tags.2.TagKey=k&Tags.2.TagValue=v" COMMON}, /* a gap */
         {"UnknownParameter", "Action=CreateCmqQueue&QueueName=c&Tags.0.Value=v" COMMON},
