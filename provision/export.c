@@ -119,13 +119,19 @@ static void add_attributes(struct lines *lines, const struct attribute_table *ta
     }
 }
 
+/* All of them or none, because they are compared together. */
 static void add_labels(struct lines *lines, char *const *labels, size_t count)
 {
-    enum { MOST = 50 };
-    if (count <= MOST)
+    enum { MOST = 50, KEY_BYTES = 127, VALUE_BYTES = 255 };
+    bool ok = count <= MOST;
+    for (size_t i = 0; ok && i < count; i++) {
+        size_t key = span_find(span_of(labels[i]), '=');
+        ok = key >= 1 && key <= KEY_BYTES && strlen(labels[i]) - key - 1 <= VALUE_BYTES;
+    }
+    if (ok)
         add_strings(lines, "labels", labels, count);
     else
-        add_comment(lines, "labels", "there are more than 50");
+        add_comment(lines, "labels", "there are too many, or they are too long");
 }
 
 /* What is effective of the queue's retention once its section is read. */
@@ -247,7 +253,7 @@ static void write_queues(const struct inventory *inventory, struct buf *out)
     }
     for (size_t i = 0; i < inventory->queue_count; i++) {
         const struct resource_queue *queue = &inventory->queues[i].is;
-        if (name_fault(queue->name))
+        if (name_fault(queue->name) || !inventory_exists(inventory->queues[i].status))
             continue;
         struct lines lines = begin(out, 4, queue->name, &first);
         add_attributes(&lines, &queue_attributes, queue, queue, queue->given);
@@ -312,8 +318,9 @@ static void write_topics(const struct inventory *inventory, struct buf *out)
             say_left_out(out, 4, "topic", name, why);
     }
     for (size_t i = 0; i < inventory->topic_count; i++) {
-        if (!name_fault(inventory->topics[i].is.name))
-            write_topic(out, &inventory->topics[i].is, &first);
+        const struct inventory_topic *topic = &inventory->topics[i];
+        if (!name_fault(topic->is.name) && inventory_exists(topic->status))
+            write_topic(out, &topic->is, &first);
     }
     buf_add_str(out, "\n  );\n");
 }

@@ -214,6 +214,11 @@ static bool read_texts(const cJSON *list, char **texts, size_t *count, size_t ma
     return true;
 }
 
+static bool is_word(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
 static bool read_subscription(struct resource_subscription *s, const cJSON *description,
                               struct err *err)
 {
@@ -224,16 +229,19 @@ static bool read_subscription(struct resource_subscription *s, const cJSON *desc
     const char *strategy = cJSON_GetStringValue(field(description, "NotifyStrategy"));
     const char *format = cJSON_GetStringValue(field(description, "NotifyContentFormat"));
     char *endpoint = get_text(field(description, "Endpoint"), MAX_TEXT_BYTES);
-    bool to_queue = protocol && strcmp(protocol, "queue") == 0;
+    bool to_queue = is_word(protocol, "queue");
     *(to_queue ? &s->queue : &s->url) = endpoint;
     if (!protocol || !endpoint ||
         !read_texts(field(description, "FilterTags"), s->tags, &s->tag_count, CMQ_MAX_TAGS) ||
         !read_texts(field(description, "BindingKey"), s->keys, &s->key_count, CMQ_MAX_BINDING_KEYS))
         return err_set(err, "the account's description of the subscription \"%s\" has no usable %s",
                        s->name, protocol && endpoint ? "FilterTags or BindingKey" : "Endpoint");
-    s->exponential = strategy && strcmp(strategy, "EXPONENTIAL_DECAY_RETRY") == 0;
-    s->simplified = format && strcmp(format, "SIMPLIFIED") == 0;
-    s->given = (strategy ? GIVEN_RETRY : 0u) | (format ? GIVEN_FORMAT : 0u);
+    s->exponential = is_word(strategy, "EXPONENTIAL_DECAY_RETRY");
+    s->simplified = is_word(format, "SIMPLIFIED");
+    if (s->exponential || is_word(strategy, "BACKOFF_RETRY"))
+        s->given |= GIVEN_RETRY;
+    if (s->simplified || is_word(format, "JSON"))
+        s->given |= GIVEN_FORMAT;
     return true;
 }
 
@@ -249,6 +257,11 @@ bool inventory_take_subscription(void *ctx, const cJSON *description, struct err
         list_grow(topic->subscriptions, topic->subscription_count, sizeof *topic->subscriptions);
     topic->subscriptions[topic->subscription_count++] = s;
     return true;
+}
+
+bool inventory_exists(int status)
+{
+    return status != STATUS_GOING && status != STATUS_GONE;
 }
 
 static int compare_queues(const void *a, const void *b)

@@ -21,6 +21,9 @@ enum inventory_status { /* CmqQueue and CmqTopic (CMQ.md 8.5) */
                         STATUS_NOT_DELETED = 6,
 };
 
+/* Whether the account has what has this status: not when it is being deleted. */
+bool inventory_exists(int status);
+
 struct inventory_queue {
     struct resource_queue is;
     int status;

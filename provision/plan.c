@@ -149,11 +149,6 @@ const char *plan_status_fault(int status)
     }
 }
 
-bool plan_exists(int status)
-{
-    return status != STATUS_GOING && status != STATUS_GONE;
-}
-
 size_t plan_work(const struct plan *plan)
 {
     return plan->counts[STEP_CREATE] + plan->counts[STEP_CHANGE] + plan->counts[STEP_DELETE];

@@ -132,7 +132,7 @@ static void delete_topics(struct planning *planning, const struct needs *needs, 
     for (size_t i = 0; i < inventory->topic_count; i++) {
         const struct inventory_topic *was = &inventory->topics[i];
         struct step step = {.object = STEP_TOPIC, .name = was->is.name};
-        if (declared_topic(&planning->declared, was->is.name) || !plan_exists(was->status))
+        if (declared_topic(&planning->declared, was->is.name) || !inventory_exists(was->status))
             continue;
         planning->plan->undeclared_topics += !prune;
         if (prune)
@@ -149,7 +149,7 @@ static void delete_queues(struct planning *planning, const struct needs *needs, 
             const struct inventory_queue *was = &inventory->queues[i];
             struct step step = {
                 .object = STEP_QUEUE, .name = was->is.name, .messages = was->messages};
-            if ((was->is.dead_letter != NULL) != bound || !plan_exists(was->status) ||
+            if ((was->is.dead_letter != NULL) != bound || !inventory_exists(was->status) ||
                 declared_queue(&planning->declared, was->is.name))
                 continue;
             planning->plan->undeclared_queues += !prune;

@@ -56,9 +56,6 @@ const char *plan_effective_grave(const struct planning *planning, const char *na
 /* Why nothing can be done with what has this status; NULL: something can. */
 const char *plan_status_fault(int status);
 
-/* Whether the account has it, as seen by its status. */
-bool plan_exists(int status);
-
 void plan_queues(struct planning *planning);
 void plan_topics(struct planning *planning);
 void plan_deletes(struct planning *planning, bool prune);

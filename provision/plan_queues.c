@@ -12,7 +12,7 @@ const char *plan_effective_grave(const struct planning *planning, const char *na
     if (queue && (queue->given & GIVEN_DEAD_LETTER))
         return queue->dead_letter;
     const struct inventory_queue *was = inventory_queue(planning->inventory, name);
-    return was && plan_exists(was->status) ? was->is.dead_letter : NULL;
+    return was && inventory_exists(was->status) ? was->is.dead_letter : NULL;
 }
 
 /* Fills sources. */
@@ -33,7 +33,7 @@ static void find_sources(struct planning *planning)
 static bool will_exist(const struct planning *planning, const char *name)
 {
     const struct inventory_queue *was = inventory_queue(planning->inventory, name);
-    return declared_queue(&planning->declared, name) || (was && plan_exists(was->status));
+    return declared_queue(&planning->declared, name) || (was && inventory_exists(was->status));
 }
 
 /* Why CMQ would not take the declared dead-letter queue; NULL: it will. */
@@ -93,7 +93,7 @@ static void compare_dead_letter(const struct planning *planning, const struct re
 static void plan_queue(struct planning *planning, const struct resource_queue *queue)
 {
     const struct inventory_queue *found = inventory_queue(planning->inventory, queue->name);
-    const struct inventory_queue *was = found && plan_exists(found->status) ? found : NULL;
+    const struct inventory_queue *was = found && inventory_exists(found->status) ? found : NULL;
     struct step step = {.kind = STEP_CREATE,
                         .object = STEP_QUEUE,
                         .name = was ? was->is.name : queue->name,

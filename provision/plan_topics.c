@@ -71,7 +71,7 @@ static void compare_endpoint(const struct planning *planning, const struct resou
     const struct inventory_queue *queue =
         s->queue ? inventory_queue(planning->inventory, s->queue) : NULL;
     bool missing = s->queue && !declared_queue(&planning->declared, s->queue) &&
-                   !(queue && plan_exists(queue->status));
+                   !(queue && inventory_exists(queue->status));
     plan_differ(was || missing ? cannot : step, "to", was ? endpoint_text(was) : NULL,
                 endpoint_text(s));
     if (missing) {
@@ -119,7 +119,7 @@ static void plan_subscription(struct planning *planning, const struct step *topi
 static void plan_topic(struct planning *planning, const struct resource_topic *topic)
 {
     const struct inventory_topic *found = inventory_topic(planning->inventory, topic->name);
-    const struct inventory_topic *was = found && plan_exists(found->status) ? found : NULL;
+    const struct inventory_topic *was = found && inventory_exists(found->status) ? found : NULL;
     struct step step = {.kind = STEP_CREATE,
                         .object = STEP_TOPIC,
                         .name = was ? was->is.name : topic->name,

@@ -103,7 +103,7 @@ static inline char *build_text(const struct plan *plan)
         }
         CHECK(buf_printf(&out, "%s%s\n", step->why ? " | " : "", step->why ? step->why : ""));
     }
-    return span_dup(buf_span(&out));
+    return buf_take(&out);
 }
 
 /* Fails unless the plan of both is as expected, with what `why` says cut after 40 characters. */
