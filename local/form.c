@@ -15,8 +15,12 @@ static int hex_digit(char c)
 /* Decodes text in place; decoding never makes it longer. */
 static struct span decode(char *text, size_t len)
 {
-    size_t to = 0;
-    for (size_t at = 0; at < len; at++) {
+    const char *plus = memchr(text, '+', len);
+    size_t to = plus ? (size_t)(plus - text) : len; /* up to here it is already as it should be */
+    const char *percent = memchr(text, '%', to);
+    if (percent)
+        to = (size_t)(percent - text);
+    for (size_t at = to; at < len; at++) {
         char c = text[at];
         if (c == '+') {
             c = ' ';

@@ -40,6 +40,7 @@ struct vault {
     sqlite3_stmt *statements[VAULT_SQL_COUNT];
     struct store *store;
     struct changes changes;
+    uint64_t reserved_id; /* no number of a message is as high in any run up to now */
     struct buf text;
 };
 

@@ -109,6 +109,20 @@ static bool forget(struct vault *vault, const struct gone *gone)
     return vault_run(vault, statements[gone->kind]);
 }
 
+/* Numbers are reserved many at a time, so that most commits need not write them down. */
+static bool reserve_ids(struct vault *vault)
+{
+    enum { AT_ONCE = 1 << 20 };
+    uint64_t next_id = store_depot(vault->store)->next_id;
+    if (next_id <= vault->reserved_id)
+        return true;
+    vault->reserved_id = next_id + AT_ONCE;
+    sqlite3_stmt *s = vault->statements[VAULT_META_SET];
+    (void)sqlite3_bind_text(s, 1, "next_id", -1, SQLITE_STATIC);
+    bind(s, 2, (int64_t)vault->reserved_id);
+    return vault_run(vault, VAULT_META_SET);
+}
+
 bool vault_save(struct vault *vault)
 {
     struct changes *changes = &vault->changes;
@@ -120,10 +134,7 @@ bool vault_save(struct vault *vault)
         if (changes->stale[i] && !save(vault, changes->stale[i]))
             return false;
     }
-    sqlite3_stmt *s = vault->statements[VAULT_META_SET];
-    (void)sqlite3_bind_text(s, 1, "next_id", -1, SQLITE_STATIC);
-    bind(s, 2, (int64_t)store_depot(vault->store)->next_id);
-    if (!vault_run(vault, VAULT_META_SET))
+    if (!reserve_ids(vault))
         return false;
     /* only now: had a row failed, none would be there */
     for (size_t i = 0; i < changes->stale_count; i++) {
