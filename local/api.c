@@ -109,7 +109,10 @@ struct incoming {
     struct api_task *task;
     struct span version;
     bool was_delayed;
-    bool parsed; /* else code and why say what is wrong with its parameters */
+    bool authentic; /* else fault and fault_text say why not */
+    const char *fault;
+    struct err fault_text;
+    bool parsed; /* else the task's code and why say what is wrong with its parameters */
 };
 
 static const struct api_action *find_action(const char *name)
@@ -160,9 +163,8 @@ static bool spared(struct api *api, const struct incoming *in, struct api_result
 /* Whether an action is not called too often. */
 static bool within_rate(struct api *api, const struct api_action *action, int64_t now_ms)
 {
-    struct rate *rate = &api->rates[action - api_actions];
     CHECK(action - api_actions < MAX_ACTIONS);
-    return rate_take(rate, api->options.rate, now_ms);
+    return rate_take(&api->rates[action - api_actions], api->options.rate, now_ms);
 }
 
 /* Whether an authentic call asks for something that there is; the action, else a refusal. */
@@ -211,6 +213,22 @@ static void work(struct api *api, const struct incoming *in)
     buf_add_str(out, "}}");
 }
 
+/* Answers a call that has been read and verified, or lets the script do so. */
+static struct api_result conclude(struct api *api, const struct incoming *in)
+{
+    struct api_result result = {.outcome = API_ANSWERED};
+    name_call(in->call, &in->task->args);
+    if (!spared(api, in, &result)) {
+        /* nothing is done */
+    } else if (!in->authentic) {
+        answer_error(in->call, in->fault, in->fault_text.text);
+    } else {
+        work(api, in);
+    }
+    api_args_fini(&in->task->args);
+    return result;
+}
+
 static void begin_task(struct api *api, struct call *call, struct api_task *task, int64_t now_ms)
 {
     *task = (struct api_task){.api = api,
@@ -221,110 +239,60 @@ static void begin_task(struct api *api, struct call *call, struct api_task *task
     call->is_api3 = true;
 }
 
-static bool parse(const struct verify3_request *request, struct api_task *task, char **query)
+static bool parse_query(struct span query, struct api_task *task)
 {
     struct form form;
+    char *text = span_dup(query);
+    bool ok = false;
+    if (query.len > API_MAX_QUERY_BYTES || !form_parse(&form, text, query.len)) {
+        (void)api_refuse(task, "InvalidRequest", "The request is too large.");
+    } else {
+        ok = !task->action ||
+             api_args_from_form(&task->args, &form, task->action->fields, &task->code, &task->why);
+    }
+    free(text);
+    return ok;
+}
+
+static bool parse(const struct verify3_request *request, struct api_task *task)
+{
     if (span_eq_str(request->method, "POST"))
         return api_args_parse(&task->args, request->body, &task->code, &task->why);
-    if (!span_eq_str(request->method, "GET"))
-        return api_refuse(task, "InvalidRequest", "Only POST and GET are supported.");
-    *query = span_dup(request->query);
-    if (request->query.len > API_MAX_QUERY_BYTES || !form_parse(&form, *query, request->query.len))
-        return api_refuse(task, "InvalidRequest", "The request is too large.");
-    return !task->action ||
-           api_args_from_form(&task->args, &form, task->action->fields, &task->code, &task->why);
+    if (span_eq_str(request->method, "GET"))
+        return parse_query(request->query, task);
+    return api_refuse(task, "InvalidRequest", "Only POST and GET are supported.");
 }
 
 struct api_result api_serve(struct api *api, const struct verify3_request *request,
                             bool was_delayed, struct call *call, int64_t now_ms)
 {
-    struct api_result result = {.outcome = API_ANSWERED};
     struct api_task task;
-    char *query = NULL;
     begin_task(api, call, &task, now_ms);
     if (request->body.len > API_MAX_BODY_BYTES) { /* which no client can have signed */
         answer_error(call, "InvalidRequest", "The request is larger than 10 MiB.");
-        return result;
+        return (struct api_result){.outcome = API_ANSWERED};
     }
-    const char *version = request->header(request->ctx, "X-TC-Version");
-    struct incoming in = {.call = call,
-                          .task = &task,
-                          .version = span_of(version),
-                          .was_delayed = was_delayed,
-                          .parsed = parse(request, &task, &query)};
-    const char *code;
-    struct err why;
-    name_call(call, &task.args);
-    if (spared(api, &in, &result)) {
-        if (verify3_request(api->options.verifier3, request, now_ms / 1000, &code, &why)) {
-            work(api, &in);
-        } else {
-            answer_error(call, code, why.text);
-        }
-    }
-    api_args_fini(&task.args);
-    free(query);
-    return result;
-}
-
-/* Whether a form is authentic; else a refusal (CMQ.md 8.1, 8.4). */
-static bool form_authentic(struct api *api, const struct verify_target *target, struct form *form,
-                           struct api_task *task)
-{
-    switch (verify_api3(api->options.verifier, target, form, task->now_ms / 1000,
-                        api->options.tolerance_s, &task->why)) {
-    case VERIFY_OK:
-        return true;
-    case VERIFY_MISSING:
-        task->code = "MissingParameter";
-        break;
-    case VERIFY_BAD_TYPE:
-        task->code = "InvalidParameter";
-        break;
-    case VERIFY_BAD_ID:
-        task->code = "AuthFailure.InvalidSecretId";
-        break;
-    case VERIFY_UNKNOWN_ID:
-        task->code = "AuthFailure.SecretIdNotFound";
-        break;
-    case VERIFY_BAD_SIGNATURE:
-        return api_refuse(task, API_SIGNATURE_FAILURE, API_SIGNATURE_TEXT);
-    case VERIFY_EXPIRED:
-        task->code = "AuthFailure.SignatureExpire";
-        break;
-    }
-    return false;
+    struct incoming in = {.call = call, .task = &task, .was_delayed = was_delayed};
+    in.version = span_of(request->header(request->ctx, "X-TC-Version"));
+    in.authentic =
+        verify3_request(api->options.verifier3, request, now_ms / 1000, &in.fault, &in.fault_text);
+    in.parsed = parse(request, &task);
+    return conclude(api, &in);
 }
 
 struct api_result api_serve_form(struct api *api, const struct verify_target *target,
                                  struct form *form, bool was_delayed, struct call *call,
                                  int64_t now_ms)
 {
-    struct api_result result = {.outcome = API_ANSWERED};
     struct api_task task;
     begin_task(api, call, &task, now_ms);
+    struct incoming in = {.call = call, .task = &task, .was_delayed = was_delayed};
+    in.authentic = verify_api3(api->options.verifier, target, form, now_ms / 1000,
+                               api->options.tolerance_s, &in.fault, &in.fault_text);
+    in.parsed = !task.action ||
+                api_args_from_form(&task.args, form, task.action->fields, &task.code, &task.why);
     const struct span *version = form_get(form, "Version");
-    struct incoming in = {.call = call,
-                          .task = &task,
-                          .version = version ? *version : (struct span){NULL, 0},
-                          .was_delayed = was_delayed,
-                          .parsed = true};
-    if (task.action) {
-        in.parsed =
-            api_args_from_form(&task.args, form, task.action->fields, &task.code, &task.why);
-    }
-    name_call(call, &task.args);
-    if (spared(api, &in, &result)) {
-        const char *code = task.code; /* of the parameters, which authenticity comes before */
-        struct err why = task.why;
-        if (form_authentic(api, target, form, &task)) {
-            task.code = code;
-            task.why = why;
-            work(api, &in);
-        } else {
-            answer_error(call, task.code, task.why.text);
-        }
-    }
-    api_args_fini(&task.args);
-    return result;
+    if (version)
+        in.version = *version;
+    return conclude(api, &in);
 }

@@ -8,6 +8,7 @@
 #include "local/verify.h"
 
 #include "base/base64.h"
+#include "local/api_codes.h"
 
 #include <strings.h>
 
@@ -177,33 +178,34 @@ struct verify_result verify_request(struct verifier *verifier, const struct veri
     return judge(verifier, target, form, now_s, verifier->tolerance_s);
 }
 
-static enum verify_api3 api3_fault(enum verify_api3 as, struct err *err, const char *text)
+static bool api3_fault(const char **code, const char *as, struct err *err, const char *text)
 {
-    (void)err_set(err, "%s", text);
-    return as;
+    *code = as;
+    return err_set(err, "%s", text);
 }
 
-enum verify_api3 verify_api3(struct verifier *verifier, const struct verify_target *target,
-                             struct form *form, int64_t now_s, int64_t tolerance_s, struct err *err)
+bool verify_api3(struct verifier *verifier, const struct verify_target *target, struct form *form,
+                 int64_t now_s, int64_t tolerance_s, const char **code, struct err *err)
 {
     struct verify_result result = judge(verifier, target, form, now_s, tolerance_s);
     switch (result.module) {
     case 0:
-        return VERIFY_OK;
+        return true;
     case 10390:
-        (void)err_set(err, "The request is missing a required parameter `%s`.", result.name);
-        return VERIFY_MISSING;
+        *code = "MissingParameter";
+        return err_set(err, "The request is missing a required parameter `%s`.", result.name);
     case 10360:
-        (void)err_set(err, "The value type of parameter `%s` is not valid.", result.name);
-        return VERIFY_BAD_TYPE;
+        *code = "InvalidParameter";
+        return err_set(err, "The value type of parameter `%s` is not valid.", result.name);
     case 10450:
-        return api3_fault(VERIFY_BAD_ID, err,
+        return api3_fault(code, "AuthFailure.InvalidSecretId", err,
                           "The SecretId is not of a cloud API key: it does not begin with AKID.");
     case 10270:
-        return api3_fault(VERIFY_UNKNOWN_ID, err, "The SecretId is not found.");
+        return api3_fault(code, "AuthFailure.SecretIdNotFound", err, "The SecretId is not found.");
     default:
-        return result.expired ? api3_fault(VERIFY_EXPIRED, err,
-                                           "The Timestamp is too far from this server's clock.")
-                              : api3_fault(VERIFY_BAD_SIGNATURE, err, "The signature differs.");
+        if (!result.expired)
+            return api3_fault(code, API_SIGNATURE_FAILURE, err, API_SIGNATURE_TEXT);
+        return api3_fault(code, "AuthFailure.SignatureExpire", err,
+                          "The Timestamp is too far from this server's clock.");
     }
 }

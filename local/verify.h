@@ -37,24 +37,14 @@ struct verify_result {
     bool at_left_out; /* authentic only by the '@' fallback: such values are not authenticated */
 };
 
-enum verify_api3 {
-    VERIFY_OK,
-    VERIFY_MISSING,
-    VERIFY_BAD_TYPE,
-    VERIFY_BAD_ID,
-    VERIFY_UNKNOWN_ID,
-    VERIFY_BAD_SIGNATURE,
-    VERIFY_EXPIRED,
-};
-
 /*
  * Judges a form that calls API 3.0 (CMQ.md 8.1). Its text to sign differs only for names with '_',
- * which that API does not have. err is filled unless the verdict is VERIFY_OK. Sorts the form's
- * parameters.
+ * which that API does not have. Sorts the form's parameters. False, with *code and err, when it is
+ * not authentic.
  */
-enum verify_api3 verify_api3(struct verifier *verifier, const struct verify_target *target,
-                             struct form *form, int64_t now_s, int64_t tolerance_s,
-                             struct err *err);
+MUST_CHECK bool verify_api3(struct verifier *verifier, const struct verify_target *target,
+                            struct form *form, int64_t now_s, int64_t tolerance_s,
+                            const char **code, struct err *err);
 
 /* Judges a request. Sorts the form's parameters. */
 struct verify_result verify_request(struct verifier *verifier, const struct verify_target *target,
