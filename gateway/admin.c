@@ -71,7 +71,7 @@ struct status_view admin_view(struct admin *admin)
 
 /* ---- handlers that answer at once ---- */
 
-static struct guard_request seen_by_guard(const struct http_request *request)
+struct guard_request admin_who(const struct http_request *request)
 {
     return (struct guard_request){.host = http_header(request, "Host"),
                                   .origin = http_header(request, "Origin"),
@@ -95,7 +95,7 @@ static void healthz(struct admin *admin, struct http_request *request)
 
 static void readyz(struct admin *admin, struct http_request *request)
 {
-    struct guard_request who = seen_by_guard(request);
+    struct guard_request who = admin_who(request);
     struct buf out = BUF_INIT(ADMIN_MAX_ANSWER_BYTES);
     bool ready = status_ready(&admin->options.view, guard_knows(admin->guard, &who), &out);
     admin_answer(request, ready ? 200 : 503, &out);
@@ -194,7 +194,7 @@ static bool wants_body(void *ctx, const struct http_request *request)
 {
     struct admin *admin = ctx;
     const struct route *route = route_of(request);
-    struct guard_request who = seen_by_guard(request);
+    struct guard_request who = admin_who(request);
     return route && (route->methods & POST) && method_of(request) == POST &&
            is_json(http_header(request, "Content-Type")) &&
            guard_judge(admin->guard, &who, route->open) == GUARD_PASS;
@@ -202,7 +202,7 @@ static bool wants_body(void *ctx, const struct http_request *request)
 
 static bool let_in(struct admin *admin, const struct route *route, struct http_request *request)
 {
-    struct guard_request who = seen_by_guard(request);
+    struct guard_request who = admin_who(request);
     switch (guard_judge(admin->guard, &who, route && route->open)) {
     case GUARD_PASS:
         return true;

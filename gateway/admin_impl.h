@@ -36,6 +36,9 @@ const struct config *admin_config(struct admin *admin);
 /* A view with that configuration; its config is to be freed. */
 struct status_view admin_view(struct admin *admin);
 
+/* What the guard judges a request by. */
+struct guard_request admin_who(const struct http_request *request);
+
 /* Answers with JSON; 500 when out has overflowed. Frees out's bytes. */
 void admin_answer(struct http_request *request, unsigned status, struct buf *out);
 
