@@ -108,6 +108,7 @@ engine_start() {
         --ip-forward=false --ip-masq=false --bridge=none >"$work/engine/log" 2>&1 </dev/null &
     engine=$!
     until_true 30 'the engine answers' eval '$docker info >/dev/null 2>&1'
+    $docker container prune -f >/dev/null # what an earlier run with $CMQGW_ENGINE_DATA left
     $docker import -c 'CMD ["bash"]' "$base" debian:bookworm-slim >/dev/null
 }
 
