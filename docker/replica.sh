@@ -22,7 +22,7 @@ if [ -z "$number" ]; then
     esac
 fi
 number=${number:-1}
-if [ "$number" != 1 ] && [ -z "${CMQGW_SHARED_GROUP:-}" ]; then
+if [ "${1:-}" = run ] && [ "$number" != 1 ] && [ -z "${CMQGW_SHARED_GROUP:-}" ]; then
     echo "cmqgw-replica: without CMQGW_SHARED_GROUP replica $number would send every message again" >&2
     exit 1
 fi

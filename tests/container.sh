@@ -113,6 +113,7 @@ dc exec -T gateway sh -c 'if touch /x 2>/dev/null || touch /etc/cmqgw/x 2>/dev/n
 
 step 'the broker stops and comes back: a message passes again'
 dc stop mosquitto >/dev/null 2>&1
+until_true 30 'the gateway says that it is not healthy' is $gateway '{{.State.Health.Status}}' unhealthy
 dc start mosquitto >/dev/null 2>&1
 until_true 60 'the gateway is healthy again' is $gateway '{{.State.Health.Status}}' healthy
 publish 2 2
@@ -139,14 +140,26 @@ wait $publisher
 until_true 60 'all are in the queue' has_received 4002
 echo "        $(received) different messages, $(($(wc -l <"$work/received") - $(received))) came twice"
 
+step 'a new key, and a new rule with it: reload'
+dc stop cmqlocal >/dev/null 2>&1
+echo another-key | install -m 400 -o 10001 -g 10001 /dev/stdin "$work/docker/secrets/cmq_secret_key"
+cat >"$work/docker/config/rules.d/doors.cfg" <<'R'
+forward = ( { name = "doors"; from = "doors/#which"; to = { queue = "readings"; }; } );
+R
+dc start cmqlocal >/dev/null 2>&1
+cmqgw reload | sed 's/^/        /'
+publish 4003 4003
+dc exec -T mosquitto mosquitto_pub -q 1 -t doors/7 -m open
+until_true 40 'both are in the queue' has_received 4004
+
 step 'SIGTERM ends it with 0; made anew it finds the spool of the one before'
 dc stop cmqlocal >/dev/null 2>&1
-publish 4003 4012
+publish 4004 4012
 dc stop gateway >/dev/null 2>&1
 is $gateway '{{.State.ExitCode}}' 0 || die 'it ended with another code'
 dc rm -f gateway >/dev/null 2>&1
 up
-until_true 60 'all are in the queue' has_received 4012
+until_true 60 'all are in the queue' has_received 4013
 
 step 'three replicas: each with an id and a state directory of its own, all take part'
 export CMQGW_SHARED_GROUP=cmqgw
@@ -157,14 +170,14 @@ for n in 1 2 3; do
     [ "$($docker exec cmqgwtest-gateway-$n cat /run/cmqgw/id)" = "edge-$n" ] || die "replica $n has another id"
 done
 publish 4013 4312
-until_true 60 'all are in the queue' has_received 4312
+until_true 60 'all are in the queue' has_received 4313
 
 step 'two of them go, and come back: nothing is lost'
 up --scale gateway=1
 publish 4313 4412
-until_true 20 'what the one that stayed was given is there' has_received 4313
+until_true 20 'what the one that stayed was given is there' has_received 4314
 up --scale gateway=3
-until_true 60 'what the broker kept for the others is there, too' has_received 4412
-[ "$(received)" = 4412 ] || die "$(received) messages came of 4412"
+until_true 60 'what the broker kept for the others is there, too' has_received 4413
+[ "$(received)" = 4413 ] || die "$(received) messages came of 4413"
 
 step 'all held'

@@ -46,7 +46,7 @@ echo "docker/kubernetes.yaml: every field is known"
 cd config
 mkdir rules secrets
 mv rules.cfg rules/
-echo id | tee secrets/cmq_secret_id >secrets/cmq_secret_key
+echo 0123456789abcdef | tee secrets/cmq_secret_id secrets/admin_token >secrets/cmq_secret_key
 chmod 600 secrets/*
 sed -i -e "s#/etc/cmqgw-rules#$PWD/rules#" -e "s#/run/secrets/cmqgw#$PWD/secrets#" gateway.cfg
 HOSTNAME=cmqgw-0 "${CMQGW_BIN:-$root/build/dev/bin}/cmqgw" check -c gateway.cfg
