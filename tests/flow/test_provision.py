@@ -81,6 +81,10 @@ class ProvisionTest(CliTest):
         self.provision()
         self.assertNotRegex(self.out, r"(?m)^[+~!-]")
 
+    def read_config(self):
+        with open(self.config, encoding="utf-8") as config:
+            return config.read()
+
     def start_apply(self):
         """Begins to apply; its Popen, whose stdout can be read line by line."""
         running = subprocess.Popen(
@@ -264,10 +268,6 @@ class Drift(ProvisionTest):
         self.assertEqual(set(account["topics"]), {"fleet", "alarms"})
         self.assertEqual(set(account["topics"]["fleet"]["Subscriptions"]), {"hot", "ops"})
 
-    def read_config(self):
-        with open(self.config, encoding="utf-8") as config:
-            return config.read()
-
     def test_what_is_exported_declares_the_account(self):
         api = self.start(self.RESOURCES)
         api.call("CreateCmqQueue", QueueName="special", RewindSeconds=86400, Trace=True,
@@ -298,6 +298,40 @@ class Drift(ProvisionTest):
             config.write(text + section)
         self.provision("--apply")
         self.assertEqual(self.without_times(again.account()), self.without_times(before))
+
+
+class Document(ProvisionTest):
+    """docs/provision.md shows what is printed."""
+
+    def check_session(self, block):
+        """Types each command of a console block; "..." stands for lines that are left out."""
+        for session in re.split(r"(?m)^\$ ", block)[1:]:
+            command, _, shown = session.partition("\n")
+            words = command.split()
+            self.assertEqual(words[:1] + words[2:4], ["cmqgw", "-c", "gateway.cfg"])
+            self.provision(*words[4:], expect=0 if "--apply" in words else PENDING)
+            pattern = re.escape(shown.strip("\n")).replace(re.escape("...\n"), r"(?:.*\n)*?")
+            if not shown.endswith("is changed yet; --apply makes it so.\n"):
+                pattern += r"(?:\n.*)*"
+            self.assertRegex(self.out.strip("\n"), rf"\A{pattern}\Z")
+
+    def test_what_the_document_shows_is_what_is_printed(self):
+        with open(os.path.join(harness.ROOT, "docs", "provision.md"), encoding="utf-8") as page:
+            blocks = re.findall(r"(?ms)^```\n(.*?)^```$", page.read())
+        api = self.start()
+        self.declare({"queues": []})
+        text = re.sub(r"(?m)^resources = \{ .*\n", blocks[0], self.read_config(), count=1)
+        with open(self.config, "w", encoding="utf-8") as config:
+            config.write(text)
+        self.check_session(blocks[1])
+        api.call("ModifyCmqQueueAttribute", QueueName="downlink", VisibilityTimeout=45)
+        api.call("DeleteCmqSubscribe", TopicName="fleet", SubscriptionName="hot")
+        api.call("CreateCmqQueue", QueueName="old-experiment")
+        api.call("CreateCmqTopic", TopicName="alarms")
+        self.check_session(blocks[2])
+        data = self.opened(harness.CmqLocal.client(self.local))
+        data.batch_send("old-experiment", ["x"] * 12)
+        self.check_session(blocks[3])
 
 
 class Trouble(ProvisionTest):
