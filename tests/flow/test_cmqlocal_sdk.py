@@ -17,7 +17,7 @@ import unittest
 from test_cmqlocal import DEADLINE, SECRET_ID, SECRET_KEY, Server
 
 PACKAGES = ("tencentcloud-sdk-nodejs-common@4.1.220", "cmq-sdk@2.1.0")
-DOWNLOAD_PATIENCE = 240
+DOWNLOAD_PATIENCE = 120
 MODES = ("TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256")
 DATA_MODES = ("HmacSHA1", "HmacSHA256")
 DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sdk_driver.js")
@@ -38,13 +38,18 @@ def install():
     try:
         with open(os.path.join(folder, "package.json"), "w", encoding="ascii") as file:
             file.write('{"private": true}\n')
-        done = subprocess.run(
-            ["npm", "install", "--ignore-scripts", "--no-save", "--no-package-lock", "--no-audit",
-             "--no-fund", *PACKAGES], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=DOWNLOAD_PATIENCE, check=False)
-        if done.returncode:
+        try:
+            done = subprocess.run(
+                ["npm", "install", "--ignore-scripts", "--no-save", "--no-package-lock",
+                 "--no-audit", "--no-fund", "--fetch-retries=1", *PACKAGES], cwd=folder,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=DOWNLOAD_PATIENCE, check=False)
+            failure = done.stderr[-2000:] if done.returncode else None
+        except subprocess.TimeoutExpired:
+            failure = f"it took more than {DOWNLOAD_PATIENCE} s"
+        if failure:
             raise AssertionError(f"npm cannot install {' '.join(PACKAGES)}, which this test is "
-                                 f"about; is its registry reachable?\n{done.stderr[-2000:]}")
+                                 f"about; is its registry reachable?\n{failure}")
         try:
             os.rename(folder, os.path.dirname(there))
         except OSError: # another run was faster
