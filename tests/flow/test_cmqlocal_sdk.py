@@ -304,6 +304,13 @@ class QueueSdk(Sdks):
                                SubscriptionName="s")
                     self.cloud("TC3-HMAC-SHA256", "DeleteCmqTopic", TopicName="t")
 
+    def test_old_management_actions_are_refused(self):
+        for sign in DATA_MODES:
+            for action in ("createQueue", "getQueueAttributes", "deleteQueue"):
+                answer = self.data(sign, action, queueName="old")
+                self.assertEqual(answer["code"], 4000, answer)
+                self.assertRegex(answer["message"], r"^\(10430\)action name \w+ is not existed$")
+
     def test_a_poll_ends_when_its_queue_is_deleted(self):
         self.cloud("TC3-HMAC-SHA256", "CreateCmqQueue", QueueName="doomed")
         answers = queue.Queue()
