@@ -192,7 +192,7 @@ static void reload_after_refusal(struct cmq_client *client)
     if (cmq_client_reload_secrets(client, &err) ||
         !log_repeat_due(&client->reload_failed, now_ms, REPORT_PERIOD_MS, &suppressed))
         return;
-    log_write(LOG_ERROR, "cmq.secrets", LOG_FIELDS(LOG_NUM("suppressed", suppressed)),
+    log_write(LOG_ERROR, "cmq.secrets", LOG_FIELDS(LOG_NUM("more", suppressed)),
               "the service refuses the key, and reading it again fails: %s", err.text);
 }
 

@@ -84,14 +84,26 @@ static void settle(struct lane *lane, struct item *item)
     lane_forget(lane, item);
 }
 
-static void bury(struct lane *lane, struct item *item, const char *reason)
+/* The first is logged, then one a second: a wrong name can be that of everything that comes. */
+static void log_dead(struct lanes *lanes, const struct delivery *d, const char *reason,
+                     const char *request_id)
 {
-    struct delivery *d = item->delivery;
+    uint64_t more;
+    if (!log_repeat_due(&lanes->dead_letters, clock_mono_ms(), 1000, &more))
+        return;
     log_write(LOG_WARN, "delivery.dead",
               LOG_FIELDS(LOG_NUM("id", d->id), LOG_TEXT_FIELD("rule", d->rule),
-                         LOG_TEXT_FIELD("destination", d->destination)),
+                         LOG_TEXT_FIELD("destination", d->destination),
+                         LOG_STR("request_id", request_id), LOG_NUM("more", more)),
               "set aside as a dead letter: %s; look at it with: cmqgw dead-letters show %llu",
               reason, (unsigned long long)d->id);
+}
+
+/* request_id: of the answer that says so; "" when there was none. */
+static void bury(struct lane *lane, struct item *item, const char *reason, const char *request_id)
+{
+    struct delivery *d = item->delivery;
+    log_dead(lane->lanes, d, reason, request_id);
     counters_dead(lane->lanes->counters, rule_of(lane->lanes, d), span_of(reason));
     spool_bury(lane->lanes->spool, d->id, d->attempts, span_of(reason));
     lane_note_settled(lane, d->id);
@@ -111,7 +123,7 @@ static void bury_expired(struct lane *lane)
     while (lane->queue && is_expired(lane->queue, now_ms)) {
         struct item *item = lane->queue;
         unqueue(lane, item);
-        bury(lane, item, "max_age: older than its rule's max_age");
+        bury(lane, item, "max_age: older than its rule's max_age", "");
     }
 }
 
@@ -191,7 +203,7 @@ static void judge_rejected(struct lane *lane, struct batch *batch, const struct 
             (void)snprintf(reason, sizeof reason, "request_refused: %s", reply->text);
         else
             (void)snprintf(reason, sizeof reason, "cmq_%d: %s", reply->code, reply->text);
-        bury(lane, item, reason);
+        bury(lane, item, reason, reply->request_id);
         return;
     }
     counters_add(lane->lanes->counters, COUNTER_CUT, 1);
@@ -230,7 +242,7 @@ static void judge_unrouted(struct lane *lane, struct batch *batch, const struct 
             count_delivered(lane->lanes, item->delivery, clock_unix_ms());
             settle(lane, item);
         } else {
-            bury(lane, item, reason);
+            bury(lane, item, reason, reply->request_id);
         }
     }
 }
@@ -330,7 +342,7 @@ void batch_send(struct lane *lane)
         while (batch->items) {
             struct item *item = batch->items;
             DL_DELETE(batch->items, item);
-            bury(lane, item, "damaged: the spool's destination text cannot be read");
+            bury(lane, item, "damaged: the spool's destination text cannot be read", "");
         }
         free(batch);
     } else {

@@ -20,7 +20,8 @@ static void log_trouble(struct source *source, const struct cmq_reply *reply)
     log_write(LOG_WARN, "cmq.poll_failed",
               LOG_FIELDS(LOG_STR("rule", source->rule->name), LOG_STR("queue", source->rule->queue),
                          LOG_NUM("http", reply->http_status), LOG_NUM("code", reply->code),
-                         LOG_NUM("module", reply->module), LOG_NUM("more", held_back)),
+                         LOG_NUM("module", reply->module), LOG_STR("request_id", reply->request_id),
+                         LOG_NUM("more", held_back)),
               "queue %s cannot be read and is tried again: %s%s%s", source->rule->queue,
               reply->text, advice[0] ? ": " : "", advice);
 }

@@ -124,7 +124,7 @@ struct downlink {
     struct inbound *mail, **mail_tail;
     bool posted;
     bool mail_online, mail_online_changed;
-    struct log_repeat refused_trouble, parked_trouble;
+    struct log_repeat refused_trouble, parked_trouble, loop_trouble, jq_trouble;
 };
 
 /* inbound.c */

@@ -22,11 +22,9 @@ static void on_message(void *ctx, const struct mqtt_message *message, uint64_t t
 static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_present,
                           const char *why)
 {
-    static const char *const events[] = {"mqtt.connecting", "mqtt.connected", "mqtt.away"};
     struct gateway *g = ctx;
     health_link(g->health, state, session_present, why);
-    log_write(state == MQTT_LINK_CONNECTED ? LOG_INFO : LOG_WARN, events[state],
-              LOG_FIELDS(LOG_NUM("session_present", session_present)), "%s", why);
+    link_log_state(&g->link_log, state, session_present, why);
     if (state != MQTT_LINK_CONNECTED)
         uplink_settled(g->uplink, false);
     downlink_online(g->downlink, state == MQTT_LINK_CONNECTED);

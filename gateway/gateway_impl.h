@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/health.h"
 #include "gateway/lanes.h"
+#include "gateway/link_log.h"
 #include "gateway/push.h"
 #include "gateway/reload.h"
 #include "gateway/subscriptions.h"
@@ -36,6 +37,7 @@ struct gateway {
     struct broker *broker;
     uint64_t broker_fingerprint; /* of the connection as it is, or is about to be */
     struct mqtt_link *link;
+    struct link_log link_log; /* the link's thread */
     struct subscriptions subscriptions;
     atomic_uint_fast64_t asked_set, settled_set; /* of mqtt_link_subscribe */
     bool spool_started, pump_started, link_started;

@@ -218,12 +218,26 @@ static void drop_loop(struct inbound *in)
 {
     struct downlink *d = in->source->downlink;
     counters_add(d->options.counters, COUNTER_DROPPED_LOOP, 1);
-    log_write(LOG_INFO, "command.loop",
-              LOG_FIELDS(LOG_STR("rule", in->source->rule->name),
-                         LOG_TEXT_FIELD("msg_id", msg_id_of(in))),
-              "a message that came through this gateway before was dropped; allow_loop = true in "
-              "the rule would let it pass");
+    uint64_t more;
+    if (log_repeat_due(&d->loop_trouble, clock_mono_ms(), DOWNLINK_REPEAT_MS, &more))
+        log_write(LOG_INFO, "command.loop",
+                  LOG_FIELDS(LOG_STR("rule", in->source->rule->name),
+                             LOG_TEXT_FIELD("msg_id", msg_id_of(in)), LOG_NUM("more", more)),
+                  "a message that came through this gateway before was dropped; allow_loop = true "
+                  "in the rule would let it pass");
     note(in, &(struct spool_entry){0});
+}
+
+static void log_broken(const struct inbound *in, const struct err *err)
+{
+    uint64_t more;
+    if (log_repeat_due(&in->source->downlink->jq_trouble, clock_mono_ms(), DOWNLINK_REPEAT_MS,
+                       &more))
+        log_write(LOG_WARN, "jq.broken",
+                  LOG_FIELDS(LOG_STR("rule", in->source->rule->name),
+                             LOG_TEXT_FIELD("msg_id", msg_id_of(in)), LOG_NUM("more", more)),
+                  "a message is left to CMQ for now: %s", err->text);
+    figures_error(in->source->figures, span_of(err->text));
 }
 
 /* Maps and publishes; false when the link takes no more now. */
@@ -247,7 +261,7 @@ static bool publish(struct inbound *in)
         drop_loop(in);
         break;
     case REVERSE_AGAIN:
-        log_write(LOG_WARN, "jq.broken", NULL, "a message is left to CMQ for now: %s", err.text);
+        log_broken(in, &err);
         leave_to_cmq(in);
         break;
     }

@@ -125,7 +125,7 @@ struct lanes {
     struct lane *wanting;    /* to be loaded, in turn */
     unsigned loading;
     uint32_t next_cut;
-    struct log_repeat network_trouble, account_trouble;
+    struct log_repeat network_trouble, account_trouble, dead_letters;
     struct {
         char *name;
         struct figures *figures;

@@ -108,12 +108,10 @@ static void log_trouble(struct outlet *outlet, const struct cmq_reply *reply,
     bool hold = reply->verdict == CMQ_HOLD;
     struct buf what = BUF_INIT(1024);
     health_explain(reply, &what);
-    if (held_back > 0)
-        buf_printf(&what, " (and %llu more like it)", (unsigned long long)held_back);
     log_write(LOG_WARN, hold ? "cmq.hold" : "cmq.retry",
               LOG_FIELDS(LOG_STR("destination", outlet->key), LOG_NUM("http", reply->http_status),
                          LOG_NUM("code", reply->code), LOG_NUM("module", reply->module),
-                         LOG_STR("request_id", reply->request_id)),
+                         LOG_STR("request_id", reply->request_id), LOG_NUM("more", held_back)),
               "%s: deliveries wait in the spool and are tried again: %s", outlet->key,
               buf_str(&what));
     buf_fini(&what);

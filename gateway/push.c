@@ -97,7 +97,7 @@ static void complain(struct push *push, enum complaint what, const char *rule,
     if (due)
         log_write(LOG_WARN, complaints[what].event,
                   LOG_FIELDS(LOG_STR("rule", rule), LOG_STR("request_id", ids->request),
-                             LOG_STR("msg_id", ids->msg), LOG_NUM("held_back", held_back)),
+                             LOG_STR("msg_id", ids->msg), LOG_NUM("more", held_back)),
                   "%s%s%s", complaints[what].text, *why ? ": " : "", why);
 }
 

@@ -364,7 +364,7 @@ static void hand_over(struct session *s, const char *topic, int topic_len,
         log_repeat_due(&s->cut_off, clock_mono_ms(), CUT_OFF_PERIOD_MS, &held_back))
         log_write(LOG_WARN, "mqtt.user_properties",
                   LOG_FIELDS(LOG_TEXT_FIELD("topic", received.message.topic),
-                             LOG_NUM("dropped", received.cut_off), LOG_NUM("repeated", held_back)),
+                             LOG_NUM("dropped", received.cut_off), LOG_NUM("more", held_back)),
                   "a message has more than %d user properties; the rest is dropped",
                   MQTT_MAX_USER_PROPERTIES);
     s->events.message(s->events.ctx, &received.message, ticket);
