@@ -3,13 +3,13 @@
 #
 # Needs root on Debian 12 and a network for apt only; about three minutes. It is not part of .ci/run.
 # docs/container.md shows what it says.
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2119
 # shellcheck source=tests/engine.sh
 . "$(dirname "$0")/engine.sh"
 ulimit -n 16384
 
 step 'packages, compose, a base image, an engine'
-engine_packages curl
+engine_packages
 engine_compose
 "$compose" -f "$root/docker/compose.yaml" --profile local config -q
 engine_base

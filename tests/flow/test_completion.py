@@ -59,7 +59,7 @@ class CompletionTest(unittest.TestCase):
             self.assertIn("--help", options, path)
             for option in options:
                 with self.subTest(command=path[1:], option=option):
-                    self.assertFalse(unknown([*path, option, "--help"]))
+                    self.assertFalse(unknown([*path, option, "value", "--help"]))
             offered.update(options)
         self.assertEqual(offered, long_options(folder))
 

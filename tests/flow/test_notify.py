@@ -1,6 +1,7 @@
 """What the service manager hears: ready, alive while the threads that do the work are, stopping."""
 
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -62,6 +63,18 @@ class Notify(harness.FlowTest):
         self.assertEqual(self.gateway.terminate(), 0)
         self.wait("it stops", lambda: self.manager.times("STOPPING"))
         self.assertEqual(len(self.manager.times("READY")), 1)
+
+    def test_a_reload_is_told_from_its_beginning_to_its_end(self):
+        self.start_all()
+        self.wait("it is ready", lambda: self.manager.times("READY"))
+        before_us = time.monotonic_ns() // 1000
+        self.gateway.popen.send_signal(signal.SIGHUP)
+        self.wait("it is ready again", lambda: len(self.manager.times("READY")) == 2)
+        begun = [fields for _, fields in self.manager.heard if "RELOADING" in fields]
+        self.assertEqual(len(begun), 1)
+        self.assertGreaterEqual(int(begun[0]["MONOTONIC_USEC"]), before_us)
+        self.assertLess(self.manager.times("RELOADING")[0], self.manager.times("READY")[1])
+        self.assertEqual(self.gateway.terminate(), 0)
 
     def test_a_configuration_with_errors_never_gets_ready(self):
         self.manager = self.opened(Manager(os.path.join(self.folder, "notify")))
