@@ -7,19 +7,34 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOG_MAX_LINE = 4096, LOG_MAX_TEXT = 2048 };
 
 static _Atomic enum log_level current_level = LOG_INFO;
 static _Atomic enum log_format current_format = LOG_TEXT;
+static _Atomic bool to_journal;
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+/* Whether the file is the one that JOURNAL_STREAM, "DEVICE:INODE", names (systemd.exec(5)). */
+static bool is_journal(int fd)
+{
+    struct span stream = span_of(getenv("JOURNAL_STREAM"));
+    size_t colon = span_find(stream, ':');
+    uint64_t device, inode;
+    struct stat stat;
+    return span_to_u64(span_slice(stream, 0, colon), UINT64_MAX, &device) &&
+           span_to_u64(span_slice(stream, colon + 1, stream.len), UINT64_MAX, &inode) &&
+           fstat(fd, &stat) == 0 && stat.st_dev == device && stat.st_ino == inode;
+}
 
 void log_setup(enum log_level level, enum log_format format)
 {
     current_level = level;
     current_format = format;
+    to_journal = is_journal(STDERR_FILENO);
 }
 
 bool log_on(enum log_level level)
@@ -82,6 +97,13 @@ static void json_line(struct buf *line, enum log_level level, const char *event,
     buf_add_char(line, '}');
 }
 
+static void begin_line(struct buf *line, enum log_level level)
+{
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"}; /* of syslog(3) */
+    if (to_journal)
+        buf_add_str(line, priorities[level]);
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                const char *format, ...)
 {
@@ -96,6 +118,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     char when[CLOCK_ISO_SIZE];
     clock_iso(clock_unix_ms(), when);
     struct buf line = BUF_INIT(LOG_MAX_LINE);
+    begin_line(&line, level);
     if (current_format == LOG_JSON) {
         buf_printf(&line, "{\"time\":\"%s", when);
         json_line(&line, level, event, fields, span_of(text));
@@ -105,6 +128,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     }
     if (line.overflow) { /* fields too long: say at least what happened */
         buf_clear(&line);
+        begin_line(&line, level);
         if (current_format == LOG_JSON) {
             buf_printf(&line, "{\"time\":\"%s", when);
             json_line(&line, level, event, NULL, span_slice(span_of(text), 0, 512));

@@ -5,6 +5,9 @@
  * machines. Whoever handles an error logs it, once. Secrets and payloads are never logged. Bytes
  * that are not printable ASCII or valid UTF-8 are escaped, so that a hostile topic cannot forge a
  * line. Any thread may log; a line is written by one write(2).
+ *
+ * Where stderr is the journal's (systemd's JOURNAL_STREAM names it), each line begins with its
+ * priority, "<4>", which the journal takes off and keeps (sd-daemon(3)).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -43,7 +46,8 @@ struct log_field {
         }                                                                                          \
     }
 
-/* Sets what is written from now on. Any thread. Default: LOG_INFO, LOG_TEXT. */
+/* Sets what is written from now on, and looks where stderr goes. Any thread. Default: LOG_INFO,
+ * LOG_TEXT. */
 void log_setup(enum log_level level, enum log_format format);
 
 /* Whether a line of this level would be written. */

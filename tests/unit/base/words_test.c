@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,6 +147,42 @@ static void a_hostile_value_cannot_forge_a_log_line(void **state)
     assert_null(strstr(text, "not shown"));
 }
 
+static void lines_for_the_journal_begin_with_their_priority(void **state)
+{
+    (void)state;
+    char text[4096], stream[64];
+    struct stat stat;
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    assert_true(file && saved >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    assert_int_equal(fstat(STDERR_FILENO, &stat), 0);
+    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG};
+    /* The journal's; another file, as after a redirection; nonsense; none. */
+    for (int turn = 0; turn < 4; turn++) {
+        if (turn == 2)
+            (void)snprintf(stream, sizeof stream, "x");
+        else
+            (void)snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)stat.st_dev,
+                           (unsigned long long)stat.st_ino + (turn == 1));
+        assert_int_equal(
+            turn < 3 ? setenv("JOURNAL_STREAM", stream, 1) : unsetenv("JOURNAL_STREAM"), 0);
+        log_setup(LOG_DEBUG, turn % 2 ? LOG_JSON : LOG_TEXT);
+        for (int i = 0; i < (turn ? 1 : 4); i++)
+            log_write(levels[i], "test.event", NULL, "turn %d", turn);
+    }
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+    rewind(file);
+    static const char *const begins[] = {"<3>2", "<4>2", "<6>2", "<7>2", "{\"t", "2", "{\"t"};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        assert_non_null(fgets(text, sizeof text, file));
+        assert_int_equal(strncmp(text, begins[i], strlen(begins[i])), 0);
+    }
+    assert_null(fgets(text, sizeof text, file));
+    (void)fclose(file);
+    log_setup(LOG_INFO, LOG_TEXT);
+}
+
 static void a_line_too_long_for_its_fields_still_says_what_happened(void **state)
 {
     (void)state;
@@ -180,6 +217,7 @@ int main(void)
         cmocka_unit_test(waits_grow_to_the_cap_and_start_over),
         cmocka_unit_test(times_are_rfc_3339_in_utc),
         cmocka_unit_test(a_hostile_value_cannot_forge_a_log_line),
+        cmocka_unit_test(lines_for_the_journal_begin_with_their_priority),
         cmocka_unit_test(a_line_too_long_for_its_fields_still_says_what_happened),
         cmocka_unit_test(repeated_failures_are_counted_and_not_repeated),
     };
