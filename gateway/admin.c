@@ -11,7 +11,7 @@ enum {
     ADMIN_MAX_CONNECTIONS = 64,
     ADMIN_TIMEOUT_MS = 10000,
     ADMIN_MAX_WAITING = 16,
-    ADMIN_SILENT_MS = 5000, /* a pump that has not taken its turn for so long is stuck */
+    ADMIN_SILENT_MS = 5000, /* a thread that has not taken its turn for so long is stuck */
     ADMIN_FEW_RULES = 1000, /* so many have their metrics from the start */
 };
 
@@ -81,7 +81,7 @@ struct guard_request admin_who(const struct http_request *request)
 
 static void healthz(struct admin *admin, struct http_request *request)
 {
-    int64_t silent_ms = sampler_silent_ms(admin->options.view.sampler);
+    int64_t silent_ms = status_silent_ms(&admin->options.view);
     bool ok = silent_ms < ADMIN_SILENT_MS;
     struct buf out = BUF_INIT(256);
     struct emit e = {.out = &out};

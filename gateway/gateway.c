@@ -343,11 +343,7 @@ void gateway_stop(struct gateway *g, int64_t grace_ms)
 
 int64_t gateway_silent_ms(const struct gateway *g)
 {
-    struct spool_stat stat;
-    spool_stat(g->spool, &stat);
-    int64_t writer_ms = clock_mono_ms() - stat.turn_ms;
-    int64_t pump_ms = sampler_silent_ms(g->sampler);
-    return writer_ms > pump_ms ? writer_ms : pump_ms;
+    return status_silent_ms(&(struct status_view){.sampler = g->sampler, .spool = g->spool});
 }
 
 void gateway_tidy(struct gateway *g)

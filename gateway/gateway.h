@@ -21,10 +21,7 @@ struct gateway *gateway_start(const struct config *config, struct err *err);
 /* Stops within about grace_ms and frees everything. */
 void gateway_stop(struct gateway *gateway, int64_t grace_ms);
 
-/*
- * How long one of the threads that do the work, the pump and the spool's writer, has not taken a
- * turn. At rest both take one a second at least; a longer silence means that one of them hangs.
- */
+/* How long one of the threads that do the work has been silent: see status_silent_ms. */
 int64_t gateway_silent_ms(const struct gateway *gateway);
 
 /* Work that nothing waits for: now and then. */

@@ -273,6 +273,15 @@ static void emit_process(struct emit *e)
     emit_object_end(e);
 }
 
+int64_t status_silent_ms(const struct status_view *view)
+{
+    struct spool_stat stat;
+    spool_stat(view->spool, &stat);
+    int64_t writer_ms = clock_mono_ms() - stat.turn_ms;
+    int64_t pump_ms = sampler_silent_ms(view->sampler);
+    return writer_ms > pump_ms ? writer_ms : pump_ms;
+}
+
 void status_json(const struct status_view *view, struct buf *out)
 {
     struct health_shot shot;

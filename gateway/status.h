@@ -28,6 +28,12 @@ bool status_ready(const struct status_view *view, bool with_text, struct buf *ou
 void status_json(const struct status_view *view, struct buf *out);
 void status_rules_json(const struct status_view *view, struct buf *out);
 
+/*
+ * How long one of the threads that do the work, the pump and the spool's writer, has not taken a
+ * turn. At rest both take one a second at least; a longer silence means that one of them hangs.
+ */
+int64_t status_silent_ms(const struct status_view *view);
+
 /* The words for states, as in the JSON and the metrics. */
 const char *status_link_word(enum mqtt_link_state state);
 const char *status_cmq_word(enum health_cmq state);

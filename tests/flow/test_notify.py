@@ -1,5 +1,7 @@
 """What the service manager hears: ready, alive while the threads that do the work are, stopping."""
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -92,7 +94,16 @@ class Notify(harness.FlowTest):
         self.assertTrue(self.gateway.log_lines("notify.failed.*NOTIFY_SOCKET"))
         self.assertEqual(self.gateway.terminate(), 0)
 
-    def test_the_watchdog_hears_of_a_hanging_writer_by_silence(self):
+    def healthz(self):
+        port = self.gateway.wait_log(r"admin\.listening.* port=(\d+)")[1]
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=harness.PATIENCE)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        status, body = answer.status, json.loads(answer.read())
+        connection.close()
+        return status, body
+
+    def test_a_hanging_writer_is_noticed_by_the_watchdog_and_by_healthz(self):
         library = os.path.join(self.folder, "sick_disk.so")
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sick_disk.c")
         subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", "-o", library, source],
@@ -112,8 +123,11 @@ class Notify(harness.FlowTest):
             self.wait("the manager would have ended it",
                       lambda: self.manager.quiet_s() > WATCHDOG_S)
             self.assertTrue(self.gateway.running())
+            self.wait("healthz tells", lambda: self.healthz()[0] == 503)
+            self.assertGreater(self.healthz()[1]["silent_s"], WATCHDOG_S)
             os.unlink(f"{control}.hang")
             self.wait("it is well again", lambda: self.manager.quiet_s() < WATCHDOG_S / 2)
+            self.assertEqual(self.healthz(), (200, {"ok": True}))
             self.assertEqual(self.cmq.take("store", 1), ["1"])
         self.assertEqual(self.gateway.terminate(), 0)
 
