@@ -61,10 +61,9 @@ static void on_skipped(void *ctx, const struct forward_rule *rule, const char *r
     buf_printf(ctx, "%s skipped: %s\n", rule->name, reason);
 }
 
-static struct plan_result check_with(struct jq_worker *worker, const struct rule_spec *specs,
-                                     size_t count, const char *payload, const char *expected)
+static struct plan_result check_set(struct jq_worker *worker, const struct ruleset *set,
+                                    const char *payload, const char *expected)
 {
-    struct ruleset *set = build_ruleset(specs, count);
     struct buf log = BUF_INIT(4 << 20);
     struct plan_sink sink = {.ctx = &log,
                              .next_id = next_id,
@@ -75,14 +74,16 @@ static struct plan_result check_with(struct jq_worker *worker, const struct rule
     struct plan_result result = plan_message(set, &m, NULL, worker, &sink);
     assert_string_equal(buf_str(&log), expected);
     buf_fini(&log);
-    ruleset_free(set);
     return result;
 }
 
 static struct plan_result check(const struct rule_spec *specs, size_t count, const char *payload,
                                 const char *expected)
 {
-    return check_with(jq, specs, count, payload, expected);
+    struct ruleset *set = build_ruleset(specs, count);
+    struct plan_result result = check_set(jq, set, payload, expected);
+    ruleset_free(set);
+    return result;
 }
 
 /* ---- conditions ---- */
@@ -250,13 +251,14 @@ static void without_a_process_the_message_is_kept_as_a_dead_letter(void **state)
     struct jq_host *host = jq_host_new(&err);
     assert_non_null(host);
     struct jq_worker *worker = jq_worker_new(host);
+    struct ruleset *set = build_ruleset(specs, ROWS(specs));
     struct rlimit usual;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, usual.rlim_max}), 0);
-    check_with(worker, specs, ROWS(specs), "1",
-               "one dead jq_broken\ntwo dead jq_broken\nthree.0 1\n");
+    check_set(worker, set, "1", "one dead jq_broken\ntwo dead jq_broken\nthree.0 1\n");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
-    check_with(worker, specs, ROWS(specs), "1", "one.0 1\ntwo.0 1\nthree.0 1\n");
+    check_set(worker, set, "1", "one.0 1\ntwo.0 1\nthree.0 1\n");
+    ruleset_free(set);
     jq_worker_free(worker);
     jq_host_free(host);
 }
