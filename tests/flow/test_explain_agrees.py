@@ -160,7 +160,7 @@ class Uplink(Agreement):
         self.agree(SEED + 2000, 150, retained=150)
 
     def test_explain_agrees_for_jq_programs(self):
-        self.agree(SEED + 3000, 100, programs=True)
+        self.agree(SEED + 3000, 60, programs=True)
 
     def test_explain_agrees_under_mqtt_3_1_1(self):
         self.agree(SEED + 4000, 150, mqtt={"version": "3.1.1"}, properties=False, qos=1)
@@ -241,7 +241,7 @@ class Downlink(Agreement):
         self.agree(SEED, self.BODIES)
 
     def test_explain_agrees_for_reverse_rules_with_programs(self):
-        self.agree(SEED + 1000, 60, programs=True)
+        self.agree(SEED + 1000, 30, programs=True)
 
 
 if __name__ == "__main__":
