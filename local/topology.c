@@ -1,13 +1,36 @@
 /* topology - see topology.h. */
 #include "local/topology.h"
 
+#include "base/emit.h"
 #include "base/log.h"
 
 #include <strings.h>
 
+enum { MAX_TAGS_BYTES = 1 << 20 };
+
 static bool blame(const char *file, int line, const struct err *why, struct err *err)
 {
     return err_set(err, "%s:%d: error: %s", file ? file : "", line, why->text);
+}
+
+/* The labels as store_tag_queue wants them, in out. */
+static const char *tags_of(char *const *labels, size_t count, struct buf *out)
+{
+    struct emit emit = {.out = out};
+    if (count == 0)
+        return NULL;
+    emit_array(&emit, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct span label = span_of(labels[i]);
+        size_t key = span_find(label, '=');
+        emit_object(&emit, NULL);
+        emit_span(&emit, "TagKey", span_slice(label, 0, key));
+        emit_span(&emit, "TagValue", span_slice(label, key + 1, label.len));
+        emit_object_end(&emit);
+    }
+    emit_array_end(&emit);
+    CHECK(!out->overflow);
+    return buf_str(out);
 }
 
 /* What an earlier run has saved is changed to what the configuration says now. */
@@ -19,16 +42,27 @@ static bool add_queue(struct store *store, const struct resource_queue *q, struc
         .retention_s = q->retention_s,
         .max_size_bytes = q->max_size_bytes,
         .rewind_s = q->rewind_s,
+        .max_heap = q->max_messages,
         .policy = q->policy == QUEUE_BY_AGE ? QUEUE_BY_AGE : QUEUE_BY_RECEIVES,
         .max_receive = q->max_receive,
         .max_age_s = q->max_age_s,
+        .transaction = q->transaction,
+        .first_query_s = q->check_back_after_s,
+        .max_queries = q->check_backs,
+        .retention_mb = q->rewind_size_bytes >> 20,
+        .trace = q->trace,
     };
     struct queue *queue = store_queue(store, span_of(q->name));
     if (queue && queue->record.saved) {
         store_change_queue(store, queue, &attributes, NULL);
-        return true;
+    } else {
+        queue = store_add_queue(store, span_of(q->name), &attributes, err);
     }
-    return store_add_queue(store, span_of(q->name), &attributes, err) != NULL;
+    struct buf tags = BUF_INIT(MAX_TAGS_BYTES);
+    if (queue && (q->given & GIVEN_LABELS))
+        store_tag_queue(store, queue, tags_of(q->labels, q->label_count, &tags));
+    buf_fini(&tags);
+    return queue != NULL;
 }
 
 /* Whether the data file's subscription has the receiver that the configuration wants. */
@@ -81,6 +115,7 @@ static bool add_topic(struct store *store, const struct resource_topic *t, struc
         .by_route = t->by_route,
         .retention_s = t->retention_s,
         .max_size_bytes = t->max_size_bytes,
+        .trace = t->trace,
     };
     struct topic *topic = store_topic(store, span_of(t->name));
     bool from_data = topic && topic->record.saved;
@@ -98,6 +133,10 @@ static bool add_topic(struct store *store, const struct resource_topic *t, struc
     }
     if (!topic)
         return blame(t->file, t->line, &why, err);
+    struct buf tags = BUF_INIT(MAX_TAGS_BYTES);
+    if (t->given & GIVEN_LABELS)
+        store_tag_topic(store, topic, tags_of(t->labels, t->label_count, &tags));
+    buf_fini(&tags);
     for (size_t i = 0; i < t->subscription_count; i++) {
         const struct resource_subscription *s = &t->subscriptions[i];
         if (!add_subscription(store, topic, s, &why))

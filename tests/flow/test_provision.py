@@ -168,6 +168,18 @@ class Drift(ProvisionTest):
                    {"name": "alarms", "filter": "tag", "subscriptions": [
                        {"name": "high", "queue": "hot-store", "tags": ["high"]}]}]}
 
+    def test_a_local_server_started_with_the_declaration_has_all_of_it(self):
+        resources = {
+            "queues": [{"name": "q", "rewind": "1d", "rewind_size": "10GiB", "trace": True,
+                        "max_messages": 2000000, "transaction": True, "check_back_after": "10s",
+                        "check_backs": 5, "labels": ["team=fleet", "empty="]},
+                       {"name": "plain"}],
+            "topics": [{"name": "t", "filter": "tag", "trace": True, "labels": ["a=b"]}]}
+        self.start(resources)
+        self.declare(resources)
+        self.assert_done()
+        self.assertIn("3 as declared.", self.out)
+
     def test_what_was_changed_by_hand_is_named_and_put_right(self):
         api = self.start(self.RESOURCES)
         self.declare(self.RESOURCES)
