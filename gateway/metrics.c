@@ -14,6 +14,8 @@ static const struct {
     const char *name, *help;
 } counters[] = {
     {COUNTER_RECEIVED, "cmqgw_mqtt_messages_received_total", "Messages taken from the broker."},
+    {COUNTER_COPIES, "cmqgw_mqtt_copies_total",
+     "Further copies of messages, sent for other subscriptions."},
     {COUNTER_REFUSED, "cmqgw_mqtt_messages_refused_total",
      "Messages of QoS 1 and 2 left with the broker while the spool could not take them."},
     {COUNTER_MATCHED, "cmqgw_messages_matched_total", "Rules that applied to messages."},
