@@ -4,6 +4,7 @@
 # build  what compiling needs          demo  what scripts/demo.sh needs on top
 # test   what scripts/test.sh needs    check what .ci/run needs on top (clang and its tools)
 # package  what making the Debian packages needs on top of build
+# pictures  what scripts/screenshots.sh needs on top of build and test
 # When all are there it touches nothing and needs neither root nor a network.
 set -euo pipefail
 
@@ -18,12 +19,13 @@ packages_of() {
     test)
         local node='' # whatever is there will do
         command -v node >/dev/null && command -v npm >/dev/null || node='nodejs npm'
-        echo "mosquitto mosquitto-clients openssl $node"
+        echo "mosquitto mosquitto-clients openssl chromium chromium-driver fonts-dejavu-core $node"
         ;;
     check) echo clang clang-tidy clang-format libclang-rt-14-dev llvm-14 shellcheck ;;
     package) echo dpkg-dev file ;;
+    pictures) echo pngquant fonts-roboto-unhinted ;;
     *)
-        echo "install-packages.sh: no group '$1'; there are build, demo, test, check, package" >&2
+        echo "install-packages.sh: no group '$1'; there are build, demo, test, check, package, pictures" >&2
         return 2
         ;;
     esac

@@ -1,12 +1,15 @@
 /*
  * chart - figures of the last ten minutes, as lines
  *
- * The gateway keeps no history; the page collects what it sees from when it was opened.
+ * The gateway keeps no history; the page collects what it sees from when it was opened. Until that
+ * is ten minutes ago the chart spans less.
  */
 
 import {el, rate, setAttribute, setText} from "./dom.js";
 
-const SPAN_S = 600, WIDTH = 600, HEIGHT = 80, TOP = 4;
+const SPANS_MIN = [1, 2, 5, 10], LONGEST_S = 600;
+const WIDTH = 600, HEIGHT = 80, TOP = 4;
+const NOW_S = 10; /* the figure for now is of so long */
 const SVG = "http://www.w3.org/2000/svg";
 
 function svg(name, attributes) {
@@ -36,14 +39,14 @@ export class Chart {
         this.svg.append(svg("path", {class: "base", d: `M0 ${HEIGHT - 0.5}H${WIDTH}`}),
                         this.area, ...this.paths);
         this.top = el("span", {class: "top-label"});
+        this.begin = el("span", {});
         this.node = el("div", {class: "chart"}, this.top, this.svg,
-                       el("span", {class: "axis"}, el("span", {}, "10 min ago"),
-                          el("span", {}, "now")));
+                       el("span", {class: "axis"}, this.begin, el("span", {}, "now")));
     }
 
     add(t, values) {
         this.points.push({t, values});
-        while (this.points.length > 1 && this.points[1].t < t - SPAN_S)
+        while (this.points.length > 1 && this.points[1].t < t - LONGEST_S)
             this.points.shift();
         this.draw(t);
     }
@@ -52,7 +55,8 @@ export class Chart {
         const seen = this.points.filter((point) => point.values);
         const peak = Math.max(0, ...seen.flatMap((point) => point.values));
         const max = roundUp(Math.max(peak, 1));
-        const x = (t) => ((1 - (now - t) / SPAN_S) * WIDTH).toFixed(1);
+        const minutes = SPANS_MIN.find((span) => now - this.points[0].t <= span * 60) ?? 10;
+        const x = (t) => ((1 - (now - t) / (minutes * 60)) * WIDTH).toFixed(1);
         const y = (v) => (HEIGHT - (v / max) * (HEIGHT - TOP)).toFixed(1);
         this.paths.forEach((path, i) => {
             let pen = "M";
@@ -69,6 +73,7 @@ export class Chart {
             seen.map((p) => `L${x(p.t)} ${y(p.values[0])}`).join("") +
             `L${x(seen[seen.length - 1].t)} ${HEIGHT}Z`);
         setText(this.top, `${rate(max)}${this.unit}`);
+        setText(this.begin, `${minutes} min ago`);
         const last = seen[seen.length - 1];
         setAttribute(this.svg, "aria-label", last
             ? this.lines.map((name, i) => `${name} now ${rate(last.values[i])}${this.unit}`)
@@ -77,18 +82,27 @@ export class Chart {
     }
 }
 
-/* What a total grew by in a second, from one answer to the next. */
+/* What totals grow by in a second. */
 export class Rates {
     constructor() {
-        this.last = null;
+        this.seen = []; /* {t, totals}, since the gateway's start, of the last seconds */
+        this.started = "";
     }
 
-    /* null for the first answer, and after a restart. */
-    step(started, t, totals) {
-        const before = this.last;
-        this.last = {started, t, totals};
-        if (!before || before.started !== started || t <= before.t)
+    /* {step: since the answer before, now: of some seconds}; null before there are two answers. */
+    add(started, t, totals) {
+        if (this.started !== started)
+            this.seen = [];
+        this.started = started;
+        const since = (before) =>
+            totals.map((total, i) => (total - before.totals[i]) / (t - before.t));
+        const before = this.seen[this.seen.length - 1];
+        if (before && t <= before.t)
             return null;
-        return totals.map((total, i) => Math.max(0, (total - before.totals[i]) / (t - before.t)));
+        while (this.seen.length > 1 && this.seen[1].t <= t - NOW_S)
+            this.seen.shift();
+        const rates = before ? {step: since(before), now: since(this.seen[0])} : null;
+        this.seen.push({t, totals});
+        return rates;
     }
 }

@@ -34,10 +34,13 @@ function body(letter) {
     return el("pre", {tabindex: 0, "aria-label": "The body"}, whole);
 }
 
+const UNTOLD = ["received_ms", "subscription_ids"]; /* told already; for the gateway only */
+
 function rows(object) {
-    return Object.entries(object).filter(([, value]) => value !== "" && value != null)
+    return Object.entries(object)
+        .filter(([name, value]) => value !== "" && value != null && !UNTOLD.includes(name))
         .map(([name, value]) => [el("dt", {}, name.replaceAll("_", " ")), el("dd", {},
-            el("bdi", {}, typeof value === "object" ? JSON.stringify(value) : value))]);
+            el("bdi", {}, typeof value === "object" ? JSON.stringify(value) : String(value)))]);
 }
 
 export class Letters {
@@ -48,7 +51,6 @@ export class Letters {
         this.next = null;
         this.total = null;
         this.asked = 0;
-        this.open = new Map(); /* id: what is shown below its row */
         let timer;
         $("letters-rule").addEventListener("input", () => {
             clearTimeout(timer);
@@ -131,13 +133,13 @@ export class Letters {
 
     make(letter) {
         const button = (text, kind, fn) => el("button", {
-            type: "button", class: kind, "aria-label": `${text} letter ${letter.id}`,
+            type: "button", class: kind, "aria-describedby": `letter-${letter.id}`,
             on: {click: fn}}, text);
         const show = button("Show", "", () => this.toggle(letter.id, show));
         show.setAttribute("aria-expanded", "false");
         return el("tbody", {role: "rowgroup"},
             el("tr", {role: "row"},
-               el("th", {role: "rowheader", scope: "row"},
+               el("th", {role: "rowheader", scope: "row", id: `letter-${letter.id}`},
                   el("span", {class: "way", role: "img",
                               "aria-label": letter.direction === "up" ? "up" : "down"},
                      letter.direction === "up" ? "↑" : "↓"), ` ${letter.id} `,
@@ -162,6 +164,7 @@ export class Letters {
         if (!detail.hidden) {
             detail.hidden = true;
             button.setAttribute("aria-expanded", "false");
+            setText(button, "Show");
             return;
         }
         try {
@@ -176,6 +179,7 @@ export class Letters {
         }
         detail.hidden = false;
         button.setAttribute("aria-expanded", "true");
+        setText(button, "Hide");
     }
 
     say(kind, ...what) {

@@ -193,4 +193,8 @@ async function poll(always) {
 }
 
 setInterval(showSilence, 1000);
+document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && $("login").hidden)
+        poll();
+});
 poll(true);

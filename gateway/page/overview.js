@@ -18,7 +18,7 @@ const REASONS = {
         "can wait."],
     cmq_held: ["CMQ says that the account or a name is wrong",
         "Put right the key, or create the queue or topic named below, or correct the rule and " +
-        "reload. It is tried again by itself; messages wait in the spool."],
+        "reload (cmqgw provision shows what is missing). It is tried again by itself; messages wait in the spool."],
     spool_full: ["The spool is full, so the gateway has left the broker",
         "Find out why CMQ takes less than comes. The broker queues meanwhile, as far as it may; " +
         "the gateway comes back by itself when there is room."],
@@ -196,17 +196,19 @@ export class Overview {
         setText($("facts"), `version ${gateway.version} · up ${seconds(gateway.uptime_s)} · ` +
                             `${gateway.config} · ${clock(gateway.now, gateway.now)} UTC`);
         showVerdict(status);
+        const told = new Set(status.reasons.map((reason) => reason.text));
+        const unless = (why) => (told.has(why) ? "" : why);
 
         this.broker.show(mqtt.state);
         this.broker.line("since", since(mqtt, gateway.now), "quiet");
-        this.broker.line("why", mqtt.why);
+        this.broker.line("why", unless(mqtt.why));
         this.broker.line("more", `${several(mqtt.subscriptions, "subscription")}` +
             (mqtt.refused.length ? `, ${count(mqtt.refused.length)} refused` : "") +
             `; connected ${several(mqtt.connects, "time")} since the start`, "quiet");
 
         this.cmq.show(cmq.state);
         this.cmq.line("since", since(cmq, gateway.now), "quiet");
-        this.cmq.line("why", cmq.why);
+        this.cmq.line("why", unless(cmq.why));
         this.cmq.line("more", `${count(cmq.in_flight)} of ${several(cmq.connections, "request")} ` +
             `under way; ` + (cmq.last_success
                 ? `the last success ${seconds(secondsBetween(cmq.last_success, gateway.now))} ago`
@@ -234,14 +236,15 @@ export class Overview {
     showFlows(status, spreads) {
         const {gateway, spool, rates, totals} = status;
         const t = Date.parse(gateway.now) / 1000;
-        const step = this.rates.step(gateway.started, t,
+        const seen = this.rates.add(gateway.started, t,
             [totals.received, totals.delivered, totals.taken, totals.published]);
-        this.up.show(t, [rates.received, rates.delivered], step && step.slice(0, 2),
+        const now = seen?.now ?? [rates.received, rates.delivered, rates.taken, rates.published];
+        this.up.show(t, now.slice(0, 2), seen && seen.step.slice(0, 2),
                      latency("device to CMQ", spreads.end_to_end));
-        this.down.show(t, [rates.taken, rates.published], step && step.slice(2),
+        this.down.show(t, now.slice(2), seen && seen.step.slice(2),
                        latency("here to the broker and back", spreads.publish));
         this.waiting.show(t, [spool.deliveries], [spool.deliveries],
-            (spool.deliveries ? `the oldest is ${seconds(spool.oldest_age_s)} old; ` : "") +
+            (spool.oldest_age_s != null ? `the oldest is ${seconds(spool.oldest_age_s)} old; ` : "") +
             `${rate(rates.retried)} failed tries a second`);
     }
 }
