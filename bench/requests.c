@@ -55,7 +55,8 @@ struct client {
 
 static int epoll_fd;
 static char host[32];
-static struct client *free_senders, *free_consumers;
+static struct client *clients, *free_senders, *free_consumers;
+static size_t client_count;
 static uint32_t *latencies; /* how many sends took so many tens of microseconds */
 static uint64_t sends, bespoken, received, polls, refused, began_polls;
 
@@ -267,9 +268,7 @@ static struct client *connect_client(enum kind kind, size_t number)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)opt.port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct client *client = calloc(1, sizeof *client);
-    if (!client)
-        die("out of memory");
+    struct client *client = &clients[client_count++];
     client->kind = kind;
     client->queue = number % IDLE_QUEUES;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -284,6 +283,9 @@ static struct client *connect_client(enum kind kind, size_t number)
 
 static void connect_all(void)
 {
+    clients = calloc(opt.senders + opt.consumers + opt.pollers + 1, sizeof *clients);
+    if (!clients)
+        die("out of memory");
     for (uint64_t i = 0; i < opt.pollers; i++)
         ask_receive(connect_client(POLLER, i));
     for (uint64_t i = 0; i < opt.consumers; i++)
@@ -328,7 +330,8 @@ static void run(void)
     double end = from + (double)opt.seconds;
     uint64_t asked = 0, sends_before = 0, received_before = 0, last = 0;
     bool warm = false;
-    for (double t = began; t < end; t = now()) {
+    while (now() < end) {
+        double t = now();
         int wait_ms = send_due(began, &asked);
         int count = epoll_wait(epoll_fd, events, EVENTS, opt.senders ? wait_ms : 100);
         for (int i = 0; i < count; i++)

@@ -163,7 +163,8 @@ static void read_fields(const cJSON *object, void *to, const struct number *numb
 
 static cJSON *parse(struct span text, struct err *err)
 {
-    cJSON *object = cJSON_ParseWithLength(text.len ? text.ptr : "", text.len);
+    cJSON *object =
+        utf8_valid(text) ? cJSON_ParseWithLength(text.len ? text.ptr : "", text.len) : NULL;
     if (cJSON_IsObject(object) && text_in(object, "name"))
         return object;
     cJSON_Delete(object);

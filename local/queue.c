@@ -328,7 +328,7 @@ enum queue_rewind queue_rewind(struct queue *queue, int64_t start_ms, int64_t no
         if (message->enqueued_ms >= start_s * 1000)
             again[count++] = message;
     }
-    qsort(again, count, sizeof *again, by_sending);
+    qsort(again, count, sizeof(void *), by_sending);
     for (size_t i = 0; i < count; i++) {
         heap_remove(&queue->kept, &again[i]->timer);
         again[i]->dequeue_count = 0;

@@ -65,11 +65,12 @@ static struct target *find(struct target *targets, sqlite3_stmt *s, int column)
 
 static void free_targets(struct target *targets)
 {
-    struct target *target, *next;
-    HASH_ITER(hh, targets, target, next)
-    {
-        HASH_DEL(targets, target);
+    struct target *target = targets;
+    HASH_CLEAR(hh, targets); /* frees the table; the entries still know their next one */
+    while (target) {
+        struct target *next = target->hh.next;
         free(target);
+        target = next;
     }
 }
 
