@@ -17,6 +17,8 @@ enum {
     CHANGES_PENDING = 4,
     MAX_OUTPUT_BYTES = 256 << 20,
     NEWS_EVERY = 100, /* topics whose subscriptions are read */
+    LOOKS = 3,        /* the service takes about a second to show a change (CMQ.md 5) */
+    LOOK_PAUSE_MS = 2000,
 };
 
 struct provision {
@@ -76,12 +78,19 @@ struct outcome {
     bool seen;        /* left is filled */
 };
 
-/* Reads the account again and keeps what is not as declared. */
+/* Reads the account again, more than once when it is slow to show what was done. */
 static bool look_again(struct provision *p, struct inventory *now, struct outcome *outcome)
 {
-    if (!read_account(p, now))
-        return false;
-    plan_make(&outcome->left, &p->config->resources, p->config->rules, now, p->prune);
+    for (int look = 1;; look++) {
+        if (!read_account(p, now))
+            return false;
+        plan_make(&outcome->left, &p->config->resources, p->config->rules, now, p->prune);
+        if (plan_work(&outcome->left) == 0 || look == LOOKS)
+            break;
+        plan_fini(&outcome->left);
+        inventory_fini(now);
+        api_wait(p->api, LOOK_PAUSE_MS);
+    }
     outcome->seen = true;
     return true;
 }

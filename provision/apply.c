@@ -54,8 +54,10 @@ static enum api_action action_of(const struct step *step)
 /* What the account has under the step's name now. */
 enum presence { PRESENT, ABSENT, ARRIVING, GOING, UNREADABLE };
 
-static enum presence presence_of(int status)
+static enum presence presence_of(bool listed, int status)
 {
+    if (!listed || status == STATUS_GONE)
+        return ABSENT;
     return status == STATUS_CREATING ? ARRIVING : status == STATUS_GOING ? GOING : PRESENT;
 }
 
@@ -63,21 +65,26 @@ static enum presence look(const struct apply *apply, const struct step *step, st
 {
     struct inventory found;
     enum presence presence = UNREADABLE;
-    if (step->object == STEP_QUEUE) {
+    switch (step->object) {
+    case STEP_QUEUE:
         if (inventory_look_queue(&found, apply->api, step->name, err)) {
             const struct inventory_queue *queue = inventory_queue(&found, step->name);
-            bool none = !queue || queue->status == STATUS_GONE;
-            presence = none ? ABSENT : presence_of(queue->status);
+            presence = presence_of(queue, queue ? queue->status : 0);
         }
-    } else if (step->object == STEP_TOPIC) {
+        break;
+    case STEP_TOPIC:
         if (inventory_look_topic(&found, apply->api, step->name, err)) {
             const struct inventory_topic *topic = inventory_topic(&found, step->name);
-            bool none = !topic || topic->status == STATUS_GONE;
-            presence = none ? ABSENT : presence_of(topic->status);
+            presence = presence_of(topic, topic ? topic->status : 0);
         }
-    } else if (inventory_look_subscription(&found, apply->api, step->of, step->name, err)) {
-        const struct inventory_topic *topic = inventory_topic(&found, step->of);
-        presence = topic && inventory_subscription(topic, step->name) ? PRESENT : ABSENT;
+        break;
+    case STEP_SUBSCRIPTION:
+        if (inventory_look_subscription(&found, apply->api, step->of, step->name, err)) {
+            const struct inventory_topic *topic = inventory_topic(&found, step->of);
+            presence =
+                presence_of(topic && inventory_subscription(topic, step->name), STATUS_NORMAL);
+        }
+        break;
     }
     inventory_fini(&found);
     return presence;
@@ -141,29 +148,32 @@ static bool is_taken(const struct api_reply *reply)
             !api_reply_is(reply, "ResourceUnavailable.FundRequired"));
 }
 
+/* One try. False and err when it is not known to be done; *lost, *taken: why. */
+static bool try_create(struct apply *apply, enum api_action action, const cJSON *request,
+                       bool *lost, bool *taken, struct err *err)
+{
+    struct api_reply reply;
+    api_call(apply->api, action, request, &reply);
+    *lost = reply.outcome == API_LOST;
+    *taken = is_taken(&reply);
+    bool ok = reply.outcome == API_DONE || api_reply_explain(&reply, api_action_name(action), err);
+    api_reply_fini(&reply);
+    return ok;
+}
+
 /*
- * Creates. Whatever an answer other than done says, the thing may be there: an earlier answer was
- * lost, or somebody else was quicker. So the account is asked.
+ * Creates. When the answer is lost, or says that the name is taken, the thing may be there all the
+ * same: by this try, by an earlier run, or because somebody else was quicker. So it is looked for.
  */
 static bool create(struct apply *apply, const struct step *step, const cJSON *request,
                    struct err *err)
 {
-    enum api_action action = action_of(step);
     int64_t end_ms = end_of_patience(apply);
-    for (bool said = false;;) {
-        struct api_reply reply;
-        api_call(apply->api, action, request, &reply);
-        bool again = reply.outcome == API_LOST || is_taken(&reply);
-        if (reply.outcome != API_DONE)
-            (void)api_reply_explain(&reply, api_action_name(action), err);
-        enum api_outcome outcome = reply.outcome;
-        bool taken = is_taken(&reply);
-        api_reply_fini(&reply);
-        if (outcome == API_DONE)
-            return true;
-        if (!again)
-            return false;
+    bool lost, taken, said = false;
+    while (!try_create(apply, action_of(step), request, &lost, &taken, err)) {
         struct err look_err;
+        if (!lost && !taken)
+            return false;
         enum presence presence = look(apply, step, &look_err);
         if (presence == UNREADABLE)
             return err_set(err, "%s", look_err.text);
@@ -171,12 +181,12 @@ static bool create(struct apply *apply, const struct step *step, const cJSON *re
             return true;
         if (clock_mono_ms() >= end_ms)
             return false;
-        if (taken && !said) {
+        if (taken && !said)
             note(apply, "the name was deleted a moment ago and is free again after 30 s: waiting");
-            said = true;
-        }
+        said |= taken;
         pause(apply);
     }
+    return true;
 }
 
 /* One call whose outcome is its answer. What is to be deleted may be gone already. */

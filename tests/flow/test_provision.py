@@ -1,21 +1,11 @@
-"""cmqgw provision against cmqlocal's management plane: what it plans, does, and leaves alone.
-
-The local server counts 20 calls a second to an action, as the real one does, so that a client that
-does not pace itself is found out.
-"""
+"""cmqgw provision: what it plans, does, and leaves alone."""
 
 import os
 import re
-import subprocess
 import unittest
 
 import harness
-from api3 import Api3
-from cli import CMQGW, CliTest
-from test_tls_cmq import Certificates
-
-PENDING = 4
-WIDTH = 80
+from provision import PENDING, Provisioned, ProvisionTest
 
 
 def fleet(queues, topics, subscriptions):
@@ -34,98 +24,6 @@ def fleet(queues, topics, subscriptions):
                          **({"keys": [f"a.{k}.#", "*.x"]} if n % 2 else {"tags": [f"t{k}", "all"]})}
                         for k in range(subscriptions)]}
                    for n in range(topics)]}
-
-
-class Provisioned(harness.CmqLocal):
-    """cmqlocal as strict as the service is, and empty unless told otherwise."""
-
-    def __init__(self, test, resources=None, *options):
-        super().__init__(test, resources or {"queues": []})
-        self.options = options or ("--api-rate", "20")
-
-    def start(self):
-        self.argv = [os.path.join(harness.BIN, "cmqlocal"), "-c", self.path, "--listen",
-                     "127.0.0.1:0", *self.options]
-        self.launch()
-        self.port = int(self.wait_log(r"listening on https?://127\.0\.0\.1:(\d+)")[1])
-        return self
-
-    def client(self):
-        return Api3(self.port, harness.SECRET_ID, harness.SECRET_KEY)
-
-
-class ProvisionTest(CliTest):
-    def start(self, resources=None, *options):
-        self.local = Provisioned(self, resources, *options).start()
-        self.api = self.opened(self.local.client())
-        return self.api
-
-    def declare(self, resources, endpoint=None, **cmq):
-        """Writes a configuration that declares resources in the started account."""
-        usual = {"endpoint": "http://127.0.0.1:1", "secret_id": "@env:CMQ_SECRET_ID",
-                 "secret_key": "@env:CMQ_SECRET_KEY",
-                 "management": {"endpoint": endpoint or self.local.url}}
-        self.configure(cmq={**usual, **cmq}, resources=resources, forward=[], reverse=[])
-
-    def provision(self, *words, expect=0):
-        """What it printed; no line is wider than a terminal, no secret is in it."""
-        self.cmqgw("provision", *words, expect=expect)
-        for line in self.out.splitlines():
-            if "--export" not in words:
-                self.assertLessEqual(len(line), WIDTH, line)
-        self.assertNotIn(harness.SECRET_KEY, self.out + self.err)
-        return self.out
-
-    def assert_done(self):
-        """Nothing is left to do."""
-        self.provision()
-        self.assertNotRegex(self.out, r"(?m)^[+~!-]")
-
-    def read_config(self):
-        with open(self.config, encoding="utf-8") as config:
-            return config.read()
-
-    def start_apply(self):
-        """Begins to apply; its Popen, whose stdout can be read line by line."""
-        running = subprocess.Popen(
-            [CMQGW, "provision", "--apply", "-c", self.config], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "CMQ_SECRET_ID": self.secret_id, "CMQ_SECRET_KEY": self.secret_key})
-        self.addCleanup(running.stdout.close)
-        self.addCleanup(running.wait)
-        self.addCleanup(running.kill)
-        return running
-
-    def kill_at_step(self, number):
-        """Applies, and kills it once it begins a step."""
-        running = self.start_apply()
-        for line in running.stdout:
-            self.assertNotIn("cmqgw provision:", line)
-            if line.startswith(f"[{number}/"):
-                running.kill()
-                break
-        self.assertEqual(running.wait(), -9)
-
-    def assert_account(self, resources):
-        """The account has exactly what is declared."""
-        account = self.api.account()
-        self.assertEqual(set(account["queues"]), {q["name"] for q in resources["queues"]})
-        for q in resources["queues"]:
-            had = account["queues"][q["name"]]
-            self.assertEqual(had["VisibilityTimeout"], int(q.get("visibility", "30s")[:-1]))
-            self.assertEqual(had["MsgRetentionSeconds"], int(q.get("retention", "3600s")[:-1]))
-            policy = had["DeadLetterPolicy"] or {"DeadLetterQueue": None}
-            self.assertEqual(policy["DeadLetterQueue"], q.get("dead_letter", {}).get("queue"))
-        self.assertEqual(set(account["topics"]), {t["name"] for t in resources["topics"]})
-        for t in resources["topics"]:
-            had = account["topics"][t["name"]]
-            self.assertEqual(had["FilterType"], 2 if t["filter"] == "route" else 1)
-            self.assertEqual(set(had["Subscriptions"]), {s["name"] for s in t["subscriptions"]})
-            for s in t["subscriptions"]:
-                subscription = had["Subscriptions"][s["name"]]
-                self.assertEqual(subscription["Endpoint"], s["queue"])
-                self.assertEqual(subscription["BindingKey"] or [], s.get("keys", []))
-                self.assertEqual(subscription["FilterTags"] or [], s.get("tags", []))
 
 
 class LargeAccount(ProvisionTest):
@@ -344,129 +242,6 @@ class Document(ProvisionTest):
         data = self.opened(harness.CmqLocal.client(self.local))
         data.batch_send("old-experiment", ["x"] * 12)
         self.check_session(blocks[3])
-
-
-class Trouble(ProvisionTest):
-    SMALL = {"queues": [{"name": "a"}, {"name": "b"}],
-             "topics": [{"name": "t", "filter": "tag", "subscriptions": [
-                 {"name": "s", "queue": "a", "tags": ["x"]}]}]}
-
-    def test_lost_answers_are_looked_for_and_throttling_is_waited_for(self):
-        api = self.start()
-        self.declare(self.SMALL)
-        api.faults(
-            {"action": "CreateCmqQueue", "mode": "late_drop", "count": 1},
-            {"action": "CreateCmqQueue", "mode": "drop", "count": 1},
-            {"action": "CreateCmqTopic", "mode": "code", "code": "RequestLimitExceeded",
-             "count": 2},
-            {"action": "CreateCmqSubscribe", "mode": "garbage", "count": 1},
-            {"action": "DescribeCmqQueues", "mode": "http_500", "count": 1})
-        self.provision("--apply")
-        self.assertEqual(api.fault_hits(), [1, 1, 2, 1, 1])
-        self.assertIn("CreateCmqTopic: RequestLimitExceeded: ", self.err)
-        self.assertIn("DescribeCmqQueues: HTTP status 500; again in ", self.err)
-        api.faults()
-        self.assert_account(self.SMALL)
-        self.assert_done()
-
-    def test_a_name_that_was_deleted_a_moment_ago_is_waited_for(self):
-        api = self.start(self.SMALL, "--reuse-bar", "3s")
-        api.call("DeleteCmqSubscribe", TopicName="t", SubscriptionName="s")
-        api.call("DeleteCmqTopic", TopicName="t")
-        api.call("DeleteCmqQueue", QueueName="a")
-        self.declare(self.SMALL)
-        self.provision("--apply")
-        self.assertIn("the name was deleted a moment ago and is free again after 30 s: waiting",
-                      self.err)
-        self.assert_account(self.SMALL)
-
-    def test_what_cannot_be_is_said_with_what_to_do_and_the_rest_is_done(self):
-        self.start({"queues": [{"name": "a", "max_size": "64KiB"}],
-                    "topics": [{"name": "t", "filter": "route"}]})
-        self.declare({**self.SMALL, "queues": [{"name": "a", "max_size": "1MiB"}, {"name": "b"}]})
-        self.provision(expect=1)
-        self.assertIn("! cannot   topic t\n             filter route -> tag\n             a topic's "
-                      "filter cannot be changed: declare a topic with another\n", self.out)
-        self.assertIn("! cannot   queue a\n             max_size 64KiB -> 1MiB\n", self.out)
-        self.assertIn("! cannot   subscription s of topic t\n             it waits for its topic\n",
-                      self.out)
-        self.provision("--apply", expect=1)
-        self.assertIn("Done: 1 of 1", self.out)
-        self.assertIn("b", self.api.account()["queues"])
-        steps = self.json("provision", expect=1)["steps"]
-        self.assertEqual([(s["action"], s["name"]) for s in steps],
-                         [("cannot", "a"), ("same", "b"), ("cannot", "t"), ("cannot", "s")])
-
-    def test_errors_are_clear(self):
-        api = self.start()
-        nowhere = harness.free_port()
-        cases = [
-            (r"AuthFailure\.SignatureFailure: .*; check cmq\.secret_key \(RequestId ",
-             {"secret_key": "@env:PATH"}),
-            (r"AuthFailure\.SecretIdNotFound: .*; check cmq\.secret_id",
-             {"secret_id": "@env:HOME"}),
-            (rf"cannot connect to http://127\.0\.0\.1:{nowhere}: .*check cmq\.management\.endpoint "
-             "and that the service is up", {"endpoint": f"http://127.0.0.1:{nowhere}"}),
-            (r"cannot find the address of http://nobody\.invalid: check cmq\.management\.endpoint",
-             {"endpoint": "http://nobody.invalid"}),
-        ]
-        for says, how in cases:
-            if "endpoint" in how:
-                self.declare(self.SMALL, endpoint=how["endpoint"])
-            else:
-                os.environ["HOME"], home = "AKIDnobody", os.environ["HOME"]
-                self.addCleanup(os.environ.__setitem__, "HOME", home)
-                self.declare(self.SMALL, **how)
-            with self.subTest(says=says):
-                self.cmqgw("provision", expect=1)
-                self.assertEqual(self.out, "")
-                self.assertRegex(self.err, says)
-        self.declare(self.SMALL)
-        api.faults({"action": "DescribeCmqTopics", "mode": "code", "code": "RequestLimitExceeded"})
-        self.cmqgw("provision", expect=1)
-        self.assertRegex(self.err, r"DescribeCmqTopics: RequestLimitExceeded: .*try again later")
-        api.faults({"action": "CreateCmqTopic", "mode": "code", "code": "LimitExceeded.Topics"})
-        self.cmqgw("provision", "--apply", expect=1)
-        self.assertRegex(self.err, r"CreateCmqTopic: LimitExceeded\.Topics: ")
-        self.assertIn("2 of 4 done; run it again to go on", self.err)
-
-    def test_a_server_that_is_not_trusted_is_not_asked(self):
-        certificates = Certificates()
-        self.addCleanup(certificates.remove)
-        self.start(None, "--tls-cert", certificates.path("good"),
-                   "--tls-key", certificates.path("good", "key"))
-        url = f"https://127.0.0.1:{self.local.port}"
-        self.declare(self.SMALL, endpoint=url)
-        self.cmqgw("provision", expect=1)
-        self.assertRegex(self.err, r"certificate.*check cmq\.management\.endpoint, cmq\.tls and")
-        self.declare(self.SMALL, endpoint=url, tls={"ca": certificates.path("ca"), "verify": True})
-        self.provision("--apply")
-        self.declare(self.SMALL, endpoint=url, tls={"ca": "", "verify": False})
-        self.assert_done()
-
-    def test_what_is_typed_wrong_does_nothing(self):
-        self.start(self.SMALL)
-        self.declare({"queues": []})
-        self.cmqgw("provision", "--prune", "--apply", expect=1)
-        self.assertIn("no queue and no topic is declared: --prune would delete all", self.err)
-        self.assertEqual(len(self.api.account()["queues"]), 2)
-        self.configure(cmq={"endpoint": ""}, forward=[], reverse=[], resources=None)
-        self.assert_usage("provision", "--export", "--apply", says="--export only prints")
-        self.assert_usage("provision", "--aply", says="is it --apply?")
-        self.assert_usage("provision", "x", says="one word too many")
-
-    def test_long_names_keep_to_80_columns(self):
-        self.start()
-        long = "n" * 64
-        self.declare({"queues": [{"name": "q" * 64, "labels": [f"k{n}={'v' * 40}"
-                                                               for n in range(9)]}],
-                      "topics": [{"name": "t" * 64, "filter": "tag", "subscriptions": [
-                          {"name": long, "queue": "q" * 64, "tags": ["a" * 16] * 5}]}]})
-        self.provision(expect=PENDING)
-        self.provision("--apply")
-        self.assertEqual(re.sub(r"\s+", "", self.out).count(f"subscription{long}oftopic{'t' * 64}"),
-                         2)
-        self.provision("--export")
 
 
 if __name__ == "__main__":
