@@ -55,7 +55,7 @@ void cycles_add(struct cycles *graph, size_t from, size_t to, size_t label)
 static void sort_edges(struct search *s)
 {
     const struct cycles *graph = s->graph;
-    s->edges = check_alloc(calloc(graph->edge_count + 1, sizeof *s->edges));
+    s->edges = check_alloc(calloc(graph->edge_count + 1, sizeof(struct cycles_edge *)));
     s->first = check_alloc(calloc(graph->node_count + 2, sizeof *s->first));
     for (size_t i = 0; i < graph->edge_count; i++)
         s->first[graph->edges[i].from + 2]++;
@@ -91,7 +91,7 @@ static void peel(struct search *s)
 static const struct cycles_edge *way_back(struct search *s, size_t start)
 {
     size_t count = 0;
-    memset(s->by, 0, s->graph->node_count * sizeof *s->by);
+    memset(s->by, 0, s->graph->node_count * sizeof(struct cycles_edge *));
     s->queue[count++] = start;
     for (size_t at = 0; at < count; at++) {
         size_t node = s->queue[at];
@@ -157,7 +157,7 @@ void cycles_find(struct cycles *graph, cycles_found *found, void *ctx)
     if (graph->edge_count == 0)
         return;
     s.out = check_alloc(calloc(nodes + 1, sizeof *s.out));
-    s.by = check_alloc(calloc(nodes + 1, sizeof *s.by));
+    s.by = check_alloc(calloc(nodes + 1, sizeof(struct cycles_edge *)));
     s.queue = check_alloc(calloc(nodes + 1, sizeof *s.queue));
     sort_edges(&s);
     peel(&s);

@@ -14,19 +14,19 @@ struct taken {
     UT_hash_handle hh;
 };
 
-static void check_shared(struct taken **taken, const struct reverse_rule *rule,
+/* Enters the rule's queue as *entry, unless it is there already. */
+static void check_shared(struct taken **taken, struct taken *entry, const struct reverse_rule *rule,
                          struct faults *faults)
 {
-    struct taken *new = check_alloc(calloc(1, sizeof *new)), *first;
+    struct taken *first;
     for (size_t i = 0; rule->queue[i] && i < CMQ_MAX_NAME_BYTES; i++)
-        new->name[i] = (char)tolower((unsigned char)rule->queue[i]);
-    new->rule = rule;
-    HASH_FIND_STR(*taken, new->name, first);
+        entry->name[i] = (char)tolower((unsigned char)rule->queue[i]);
+    entry->rule = rule;
+    HASH_FIND_STR(*taken, entry->name, first);
     if (!first) {
-        HASH_ADD_STR(*taken, name, new);
+        HASH_ADD_STR(*taken, name, entry);
         return;
     }
-    free(new);
     faults_add(faults, FAULT_WARNING, rule->file, rule->line,
                "the reverse rule \"%s\" at %s:%d takes from the queue \"%s\" too: each message "
                "goes to one of the two, whichever asks first",
@@ -35,13 +35,14 @@ static void check_shared(struct taken **taken, const struct reverse_rule *rule,
 
 static void check_queues(const struct ruleset *set, struct faults *faults)
 {
-    struct taken *taken = NULL, *one, *next;
+    struct taken *taken = NULL;
+    struct taken *entries = check_alloc(calloc(set->reverse_count + 1, sizeof *entries));
     int64_t polls = 0;
     for (size_t i = 0; i < set->reverse_count; i++) {
         const struct reverse_rule *rule = &set->reverse[i];
         if (!rule->queue)
             continue;
-        check_shared(&taken, rule, faults);
+        check_shared(&taken, &entries[i], rule, faults);
         if (polls <= MANY_POLLS && polls + rule->pollers > MANY_POLLS) {
             faults_add(faults, FAULT_WARNING, rule->file, rule->line,
                        "with this rule the pollers of all reverse rules are more than %d: each "
@@ -50,11 +51,8 @@ static void check_queues(const struct ruleset *set, struct faults *faults)
         }
         polls += rule->pollers;
     }
-    HASH_ITER(hh, taken, one, next)
-    {
-        HASH_DEL(taken, one);
-        free(one);
-    }
+    HASH_CLEAR(hh, taken);
+    free(entries);
 }
 
 /* What CMQ's own dead letters leave to the rule's. */
