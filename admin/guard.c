@@ -22,7 +22,7 @@ struct guard {
 static struct span host_of(struct span text)
 {
     static const struct span none = {"", 0};
-    struct span host = text, port;
+    struct span host, port;
     if (span_starts(text, "[")) {
         size_t end = span_find(text, ']');
         if (end == text.len)

@@ -135,30 +135,31 @@ static void metrics(struct admin *admin, struct http_request *request)
 
 /* ---- who may ask what ---- */
 
-enum { GET = 1, POST = 2 };
-
-struct route {
-    const char *path;
-    bool prefix; /* what follows it belongs to it */
-    unsigned methods;
-    bool open; /* wants no token */
-    void (*handler)(struct admin *admin, struct http_request *request);
+enum {
+    GET = 1, /* and HEAD */
+    POST = 2,
+    OPEN = 4,   /* wants no token */
+    PREFIX = 8, /* what follows the path belongs to it */
 };
 
-static const struct route routes[] = {
-    {"/", false, GET, true, admin_page},
-    {"/page/", true, GET, true, admin_page},
-    {"/healthz", false, GET, true, healthz},
-    {"/readyz", false, GET, true, readyz},
-    {"/metrics", false, GET, false, metrics},
-    {"/api/v1/status", false, GET, false, status},
-    {"/api/v1/rules", false, GET, false, rules},
-    {"/api/v1/explain", false, GET | POST, false, admin_explain},
-    {"/api/v1/dead-letters", false, GET, false, admin_letters},
-    {"/api/v1/dead-letters/replay", false, POST, false, admin_replay},
-    {"/api/v1/dead-letters/drop", false, POST, false, admin_drop},
-    {"/api/v1/dead-letters/", true, GET, false, admin_letter},
-    {"/api/v1/reload", false, POST, false, admin_reload},
+static const struct route {
+    const char *path;
+    void (*handler)(struct admin *admin, struct http_request *request);
+    unsigned how;
+} routes[] = {
+    {"/", admin_page, GET | OPEN},
+    {"/page/", admin_page, GET | OPEN | PREFIX},
+    {"/healthz", healthz, GET | OPEN},
+    {"/readyz", readyz, GET | OPEN},
+    {"/metrics", metrics, GET},
+    {"/api/v1/status", status, GET},
+    {"/api/v1/rules", rules, GET},
+    {"/api/v1/explain", admin_explain, GET | POST},
+    {"/api/v1/dead-letters", admin_letters, GET},
+    {"/api/v1/dead-letters/replay", admin_replay, POST},
+    {"/api/v1/dead-letters/drop", admin_drop, POST},
+    {"/api/v1/dead-letters/", admin_letter, GET | PREFIX},
+    {"/api/v1/reload", admin_reload, POST},
 };
 
 static const struct route *route_of(const struct http_request *request)
@@ -166,8 +167,8 @@ static const struct route *route_of(const struct http_request *request)
     const char *path = http_path(request);
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const struct route *route = &routes[i];
-        if (route->prefix ? span_starts(span_of(path), route->path)
-                          : strcmp(path, route->path) == 0)
+        if (route->how & PREFIX ? span_starts(span_of(path), route->path)
+                                : strcmp(path, route->path) == 0)
             return route;
     }
     return NULL;
@@ -195,15 +196,15 @@ static bool wants_body(void *ctx, const struct http_request *request)
     struct admin *admin = ctx;
     const struct route *route = route_of(request);
     struct guard_request who = admin_who(request);
-    return route && (route->methods & POST) && method_of(request) == POST &&
+    return route && (route->how & POST) && method_of(request) == POST &&
            is_json(http_header(request, "Content-Type")) &&
-           guard_judge(admin->guard, &who, route->open) == GUARD_PASS;
+           guard_judge(admin->guard, &who, route->how & OPEN) == GUARD_PASS;
 }
 
 static bool let_in(struct admin *admin, const struct route *route, struct http_request *request)
 {
     struct guard_request who = admin_who(request);
-    switch (guard_judge(admin->guard, &who, route && route->open)) {
+    switch (guard_judge(admin->guard, &who, route && (route->how & OPEN))) {
     case GUARD_PASS:
         return true;
     case GUARD_TOKEN:
@@ -231,11 +232,11 @@ static void on_request(void *ctx, struct http_request *request)
     struct span type = http_header(request, "Content-Type");
     if (!route) {
         admin_refuse(request, 404, "there is nothing here; docs/admin.md has the list");
-    } else if (!(route->methods & method)) {
+    } else if (!(route->how & method)) {
         http_reply_header(request, "Allow",
-                          route->methods == GET    ? "GET, HEAD"
-                          : route->methods == POST ? "POST"
-                                                   : "GET, HEAD, POST");
+                          !(route->how & POST)  ? "GET, HEAD"
+                          : !(route->how & GET) ? "POST"
+                                                : "GET, HEAD, POST");
         admin_refuse(request, 405, "this method is not for this path");
     } else if (method == POST && type.ptr && !is_json(type)) {
         admin_refuse(request, 415, "a body must be application/json");

@@ -77,6 +77,8 @@ void health_explain(const struct cmq_reply *reply, struct buf *out)
 
 static void trouble_free(struct trouble **list, struct trouble *trouble)
 {
+    /* The analyser does not know what uthash's list holds. */
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
     HASH_DEL(*list, trouble);
     free(trouble->name);
     free(trouble->why);
