@@ -160,10 +160,15 @@ void plan_make(struct plan *plan, const struct resources *resources, const struc
     *plan = (struct plan){0};
     struct planning planning = {
         .plan = plan, .resources = resources, .rules = rules, .inventory = inventory};
+    size_t queues = resources->queue_count + 1;
     declared_init(&planning.declared, resources);
+    planning.sources = check_alloc(calloc(queues, sizeof *planning.sources));
+    planning.refused = check_alloc(calloc(queues, sizeof *planning.refused));
     plan_queues(&planning);
     plan_topics(&planning);
     plan_deletes(&planning, prune);
+    free(planning.sources);
+    free(planning.refused);
     declared_fini(&planning.declared);
 }
 

@@ -15,6 +15,7 @@ struct planning {
     /* By the number of a declared queue: a queue of the account that uses it for its dead letters
      * and goes on doing so; NULL: none. */
     const char **sources;
+    bool *refused; /* by the same number: the account does not have it and will not */
 };
 
 /* Appends a step with all that it owns. */

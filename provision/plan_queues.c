@@ -123,6 +123,7 @@ static void plan_queue(struct planning *planning, const struct resource_queue *q
         free(step.differences[i].to);
     if (cannot.why)
         free(step.differences);
+    planning->refused[queue - planning->resources->queues] = cannot.why;
     plan_push(planning, cannot.why ? &cannot : &step);
 }
 
@@ -140,11 +141,9 @@ void plan_queues(struct planning *planning)
 {
     const struct resources *resources = planning->resources;
     struct plan *plan = planning->plan;
-    planning->sources = check_alloc(calloc(resources->queue_count + 1, sizeof *planning->sources));
     find_sources(planning);
     for (size_t i = 0; i < resources->queue_count; i++)
         plan_queue(planning, &resources->queues[i]);
     if (plan->count > 1)
         qsort(plan->steps, plan->count, sizeof *plan->steps, by_rank);
-    free(planning->sources);
 }

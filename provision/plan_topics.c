@@ -62,25 +62,32 @@ static void compare_delivery(const struct resource_subscription *s,
     }
 }
 
+/* Why the queue that a subscription is to deliver to will not be there; NULL: it will. */
+static char *queue_fault(const struct planning *planning, const char *name)
+{
+    const struct resource_queue *declared = declared_queue(&planning->declared, name);
+    const struct inventory_queue *was = inventory_queue(planning->inventory, name);
+    if (declared)
+        return planning->refused[declared - planning->resources->queues]
+                   ? plan_text("it waits for the queue %s", name)
+                   : NULL;
+    return was && inventory_exists(was->status)
+               ? NULL
+               : plan_text("the queue %s neither exists nor is declared: declare it", name);
+}
+
 static void compare_endpoint(const struct planning *planning, const struct resource_subscription *s,
                              const struct resource_subscription *was, struct step *step,
                              struct step *cannot)
 {
     if (was && same_endpoint(s, was))
         return;
-    const struct inventory_queue *queue =
-        s->queue ? inventory_queue(planning->inventory, s->queue) : NULL;
-    bool missing = s->queue && !declared_queue(&planning->declared, s->queue) &&
-                   !(queue && inventory_exists(queue->status));
-    plan_differ(was || missing ? cannot : step, "to", was ? endpoint_text(was) : NULL,
-                endpoint_text(s));
-    if (missing) {
-        cannot->why =
-            plan_text("the queue %s neither exists nor is declared: declare it", s->queue);
-    } else if (was) {
+    cannot->why = s->queue ? queue_fault(planning, s->queue) : NULL;
+    if (was && !cannot->why)
         cannot->why = plan_text("where a subscription goes to cannot be changed: declare it under "
                                 "another name, then delete this one, by --prune or in the console");
-    }
+    plan_differ(cannot->why ? cannot : step, "to", was ? endpoint_text(was) : NULL,
+                endpoint_text(s));
 }
 
 static void plan_subscription(struct planning *planning, const struct step *topic_step,

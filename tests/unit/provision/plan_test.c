@@ -206,6 +206,12 @@ static void what_cannot_be_changed_is_said_with_what_to_do(void **state)
         {"topics = { name = 't'; subscriptions = { name = 's'; queue = 'gone'; }; };", "{}",
          "+ topic t: filter tag\n! subscription t/s: to queue gone | the queue gone neither "
          "exists nor is declared: declare it\n"},
+        {"queues = { name = 'q'; dead_letter = { queue = 'z'; max_receive = 3; }; };"
+         "topics = { name = 't'; subscriptions = { name = 's'; queue = 'q'; }; };",
+         "{}",
+         "! queue q: dead_letter z after 3 receives | its dead-letter queue z neither exists nor "
+         "is declared: declare it\n+ topic t: filter tag\n"
+         "! subscription t/s: to queue q | it waits for the queue q\n"},
         {"topics = { name = 't'; filter = 'route'; subscriptions ="
          "  ( { name = 's'; url = 'http://h/'; }, { name = 'u'; url = 'http://h/'; } ); };",
          "{'topics':[" T("t", "2", TO_URL("s", "http://h/", ",'BindingKey':['a']")) "]}",
