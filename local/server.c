@@ -4,10 +4,6 @@
  * Each request ends here in one of two ways: with an answer, or as an exchange (exchange.h) that
  * ends in an answer or a closed connection later. Whatever moves messages or time is followed by
  * serve_ready, so that no poll waits while there is a message for it, and no push that could go.
- *
- * With a vault, the answers of one turn of the event loop are held: the commit's event comes after
- * all others that were active already, so it writes what the whole turn has changed, and then the
- * answers go.
  */
 #include "local/server.h"
 
@@ -16,6 +12,7 @@
 #include "local/exchange.h"
 #include "local/http.h"
 #include "local/listener.h"
+#include "local/outbox.h"
 #include "local/plane.h"
 #include "local/pusher.h"
 
@@ -38,13 +35,6 @@ enum {
 static const char api3_type[] = "application/json";
 static const char data_type[] = "application/json;charset=utf-8";
 
-/* An answer that is complete, but for its commit. */
-struct held {
-    struct evhttp_request *req;
-    int status;
-    const char *reason;
-};
-
 struct server {
     struct event_base *base;
     struct evhttp *http;
@@ -58,12 +48,7 @@ struct server {
     struct api *api;
     struct pusher *pusher;
     struct store *store;
-    struct vault *vault;
-    struct event *commit; /* active while there is something to commit or an answer is held */
-    struct held *held;
-    size_t held_count;
-    size_t held_room;
-    bool failed; /* a commit did */
+    struct outbox outbox;
     struct sabotage sabotage;
     struct journal journal;
     struct buf answer;
@@ -87,41 +72,6 @@ static struct timeval timeval_of(int64_t ms)
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
-static void on_change(void *ctx)
-{
-    struct server *server = ctx;
-    event_active(server->commit, EV_TIMEOUT, 0);
-}
-
-static void hold(struct server *server, struct evhttp_request *req, int status, const char *reason)
-{
-    if (server->held_count == server->held_room) {
-        server->held_room = server->held_room ? server->held_room * 2 : 64;
-        server->held =
-            check_alloc(reallocarray(server->held, server->held_room, sizeof *server->held));
-    }
-    server->held[server->held_count++] = (struct held){req, status, reason};
-    on_change(server);
-}
-
-static void on_commit(evutil_socket_t fd, short what, void *ctx)
-{
-    (void)fd;
-    (void)what;
-    struct server *server = ctx;
-    struct err err;
-    if (!vault_commit(server->vault, &err)) {
-        log_write(LOG_ERROR, "local.data", NULL, "%s; what was answered is in it", err.text);
-        server->failed = true;
-        (void)event_base_loopbreak(server->base);
-        return;
-    }
-    for (size_t i = 0; i < server->held_count; i++)
-        evhttp_send_reply(server->held[i].req, server->held[i].status, server->held[i].reason,
-                          NULL);
-    server->held_count = 0;
-}
-
 static void send_answer(struct server *server, struct evhttp_request *req, int status,
                         const char *reason, const char *type)
 {
@@ -130,11 +80,7 @@ static void send_answer(struct server *server, struct evhttp_request *req, int s
     evhttp_add_header(headers, "Content-Type", type);
     CHECK(evbuffer_add(evhttp_request_get_output_buffer(req), buf_str(&server->answer),
                        server->answer.len) == 0);
-    if (server->vault) {
-        hold(server, req, status, reason);
-    } else {
-        evhttp_send_reply(req, status, reason, NULL);
-    }
+    outbox_send(&server->outbox, req, status, reason);
     if (server->answer.room > KEPT_ANSWER_BYTES)
         buf_fini(&server->answer);
 }
@@ -451,7 +397,6 @@ static void set_up_events(struct server *server)
         CHECK(event_add(server->signals[i], NULL) == 0);
     }
     server->due = check_alloc(evtimer_new(server->base, on_due, server));
-    server->commit = check_alloc(event_new(server->base, -1, 0, on_commit, server));
 }
 
 static void open_api(struct server *server, const struct server_options *options)
@@ -474,8 +419,8 @@ struct server *server_open(const struct server_options *options, struct err *err
 {
     struct server *server = check_alloc(calloc(1, sizeof *server));
     server->store = options->store;
-    server->vault = options->vault;
     server->base = new_base();
+    outbox_init(&server->outbox, server->base, options->vault);
     server->exchanges = (struct exchange_set){
         .base = server->base, .ctx = server, .due = on_exchange_due, .gone = on_gone};
     buf_init(&server->answer, MAX_ANSWER_BYTES);
@@ -514,13 +459,10 @@ const char *server_address(const struct server *server)
 
 bool server_run(struct server *server)
 {
-    if (server->vault)
-        vault_notify(server->vault, on_change, server);
+    outbox_start(&server->outbox);
     serve_ready(server); /* of an earlier run */
     CHECK(event_base_dispatch(server->base) >= 0);
-    if (server->vault && !server->failed)
-        on_commit(-1, 0, server);
-    return !server->failed;
+    return outbox_stop(&server->outbox);
 }
 
 void server_close(struct server *server)
@@ -534,7 +476,7 @@ void server_close(struct server *server)
     for (size_t i = 0; i < SIGNAL_COUNT; i++)
         event_free(server->signals[i]);
     event_free(server->due);
-    event_free(server->commit);
+    outbox_fini(&server->outbox);
     event_base_free(server->base);
     api_free(server->api);
     verifier3_free(server->verifier3);
@@ -543,6 +485,5 @@ void server_close(struct server *server)
     journal_fini(&server->journal);
     buf_fini(&server->answer);
     buf_fini(&server->query);
-    free(server->held);
     free(server);
 }

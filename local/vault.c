@@ -187,7 +187,7 @@ void vault_notify(struct vault *vault, void (*begun)(void *ctx), void *ctx)
 {
     vault->changes.begun = begun;
     vault->changes.ctx = ctx;
-    if (changes_any(&vault->changes))
+    if (begun && changes_any(&vault->changes))
         begun(ctx);
 }
 

@@ -22,7 +22,8 @@ struct vault;
  */
 struct vault *vault_open(const char *path, struct store *store, struct err *err);
 
-/* Has begun called at the first change after each commit; it must only take note of that. */
+/* Has begun called at the first change after each commit; it must only take note of that. NULL
+ * ends it. */
 void vault_notify(struct vault *vault, void (*begun)(void *ctx), void *ctx);
 
 /*
