@@ -45,6 +45,8 @@ export class Chart {
     }
 
     add(t, values) {
+        if (t < this.points[this.points.length - 1]?.t) /* the gateway's clock was put back */
+            this.points = [];
         this.points.push({t, values});
         while (this.points.length > 1 && this.points[1].t < t - LONGEST_S)
             this.points.shift();
@@ -91,13 +93,13 @@ export class Rates {
 
     /* {step: since the answer before, now: of some seconds}; null before there are two answers. */
     add(started, t, totals) {
-        if (this.started !== started)
+        if (this.started !== started || t < this.seen[this.seen.length - 1]?.t)
             this.seen = [];
         this.started = started;
         const since = (before) =>
             totals.map((total, i) => (total - before.totals[i]) / (t - before.t));
         const before = this.seen[this.seen.length - 1];
-        if (before && t <= before.t)
+        if (t === before?.t)
             return null;
         while (this.seen.length > 1 && this.seen[1].t <= t - NOW_S)
             this.seen.shift();

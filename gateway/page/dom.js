@@ -80,9 +80,15 @@ export function sync(parent, kind, items, keyOf, make, update) {
         focused.focus({preventScroll: true});
 }
 
-/* Tells who cannot see that something has changed. */
+/* Tells who cannot see that something has changed; what changes at the same time is told together. */
+let news = [];
 export function announce(text) {
-    setText($("announce"), text);
+    if (news.push(text) === 1) {
+        queueMicrotask(() => {
+            setText($("announce"), news.join(". "));
+            news = [];
+        });
+    }
 }
 
 /* Asks before something that cannot be undone; a promise of true or false. */
@@ -135,6 +141,13 @@ export function rate(n) {
     if (n == null || !isFinite(n))
         return "–";
     return n >= 100 || n === 0 ? count(Math.round(n)) : n.toFixed(n < 10 ? 1 : 0);
+}
+
+/* A text of a body, cut when it would be too much to look at. */
+const SHOWN_CHARACTERS = 16384;
+export function cut(text) {
+    return text.length <= SHOWN_CHARACTERS ? text : text.slice(0, SHOWN_CHARACTERS) +
+        `\n… and ${count(text.length - SHOWN_CHARACTERS)} characters more`;
 }
 
 export const several = (n, one, more = one + "s") => `${count(n)} ${n === 1 ? one : more}`;

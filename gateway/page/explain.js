@@ -1,7 +1,7 @@
 /* explain - what would become of a message with the rules that run: /api/v1/explain */
 
 import {ask} from "./api.js";
-import {$, count, el, fill, setText, several} from "./dom.js";
+import {$, count, cut, el, fill, setText, several} from "./dom.js";
 
 const SKIPPED_SHOWN = 100;
 const PATIENCE_MS = 30000;
@@ -9,7 +9,7 @@ const PATIENCE_MS = 30000;
 const mono = (text) => el("code", {}, el("bdi", {}, text));
 const bodyBlock = (text, size, what) => [
     el("p", {class: "quiet"}, `${what}, ${several(size, "byte")}`),
-    size > 0 && el("pre", {tabindex: 0, "aria-label": what}, text),
+    size > 0 && el("pre", {tabindex: 0, "aria-label": what}, cut(text)),
 ];
 
 function captures(of) {

@@ -1,12 +1,11 @@
 /* letters - dead letters: listed a page at a time, shown, tried again, dropped */
 
 import {ask} from "./api.js";
-import {$, announce, bytes, clock, confirmed, count, el, fill, setText, several,
+import {$, announce, bytes, clock, confirmed, count, cut, el, fill, setText, several,
         sync} from "./dom.js";
 
 const PAGE = 20;
-const SHOWN = 16384; /* of a body: characters, or bytes in hexadecimal */
-const SHOWN_HEX = 512;
+const SHOWN_HEX = 512; /* bytes of a body */
 const KEPT_SHOWN = 20;
 const PATIENCE_MS = 30000;
 
@@ -27,11 +26,8 @@ function hex(base64) {
 function body(letter) {
     if (letter.body_bytes === 0)
         return el("p", {class: "quiet"}, "The body is empty.");
-    const text = letter.body;
-    const whole = text === undefined ? hex(letter.body_base64)
-        : text.length <= SHOWN ? text
-        : `${text.slice(0, SHOWN)}\n… and ${count(text.length - SHOWN)} characters more`;
-    return el("pre", {tabindex: 0, "aria-label": "The body"}, whole);
+    return el("pre", {tabindex: 0, "aria-label": "The body"},
+              letter.body === undefined ? hex(letter.body_base64) : cut(letter.body));
 }
 
 const UNTOLD = ["received_ms", "subscription_ids"]; /* told already; for the gateway only */

@@ -66,18 +66,32 @@ async function reload() {
     }
     button.disabled = false;
     setText(button, "Reload rules");
-    button.focus();
+    if (document.activeElement === document.body)
+        button.focus();
     poll(true);
 }
 
 /* ---- what the page itself runs into ---- */
 
-function showFault(text) {
+/* passing: until the gateway answers well again; shown once, then, even if closed. */
+function showFault(text, passing = false) {
+    const panel = $("fault");
+    if (panel.dataset.text === text && (passing || !panel.hidden))
+        return;
     const close = el("button", {type: "button", on: {click: () => {
-        $("fault").hidden = true;
+        panel.hidden = true;
     }}}, "Close");
-    fill($("fault"), text, " ", close);
-    $("fault").hidden = false;
+    fill(panel, text, " ", close);
+    panel.dataset.text = text;
+    panel.dataset.passing = passing;
+    panel.hidden = false;
+}
+
+function endPassingFault() {
+    if ($("fault").dataset.passing === "true") {
+        $("fault").hidden = true;
+        $("fault").dataset.text = "";
+    }
 }
 
 addEventListener("error", (event) => showFault(`The page has a fault: ${event.message}`));
@@ -89,6 +103,8 @@ addEventListener("unhandledrejection", (event) =>
 function wantToken() {
     const wrong = hasToken();
     clearTimeout(timer);
+    silentSince = 0;
+    endPassingFault();
     useToken("");
     $("plain").hidden = true;
     $("app").hidden = $("nav").hidden = $("actions").hidden = true;
@@ -143,10 +159,8 @@ function show(status) {
 function showSilence() {
     if (!silentSince)
         return;
-    $("plain").hidden = last !== null;
-    $("app").hidden = last === null;
-    if (!last) {
-        showFault(`The gateway does not answer: ${problem}`);
+    if (!last || !$("login").hidden) {
+        showFault(`The gateway does not answer: ${problem}`, true);
         return;
     }
     document.body.classList.add("stale");
@@ -169,13 +183,14 @@ async function poll(always) {
         show(status);
         await Promise.all([rules.poll(status.gateway.now, always),
                            letters.seen(status.spool.dead_letters, status.gateway.now)]);
+        endPassingFault();
     } catch (error) {
         if (error instanceof Refusal && error.status === 401) {
             wantToken();
             return;
         }
         if (error instanceof Refusal) {
-            showFault(error.message);
+            showFault(error.message, true);
             return;
         }
         if (!(error instanceof Silence))
