@@ -39,6 +39,7 @@ void config_free(const struct config *held)
     cases_free(config);
     resources_free(&config->resources);
     origins_free(config->origins);
+    origins_free(config->shown);
     ruleset_free(config->rules);
     free(config->path);
     free(config);
@@ -150,9 +151,9 @@ static void prove(const struct config *config, struct faults *faults)
 
 enum load_mode { LOAD_TO_RUN, LOAD_OFFLINE, LOAD_BARE, LOAD_ANYHOW };
 
-/* text NULL: the file at path, and its rules_dir. */
+/* text NULL: the file at path, and its rules_dir. show: keep what rules have set. */
 static struct config *load(const char *path, const struct span *text, enum load_mode mode,
-                           struct faults *faults)
+                           bool show, struct faults *faults)
 {
     bool bare = mode == LOAD_BARE;
     struct config *config = config_new(path);
@@ -160,14 +161,18 @@ static struct config *load(const char *path, const struct span *text, enum load_
                             .faults = faults,
                             .bare = bare,
                             .offline = mode != LOAD_TO_RUN,
+                            .place = BUF_INIT(MAX_PATH_BYTES),
                             .errors_before = faults->errors};
     struct source source;
+    if (show)
+        config->shown = check_alloc(calloc(1, sizeof *config->shown));
     begin_file(&reader, path);
     bool parsed =
         text ? source_parse(&source, path, *text, faults) : source_read(&source, path, faults);
     if (parsed)
         read_all(&reader, &source, text == NULL && mode != LOAD_ANYHOW);
     names_fini(&reader.names);
+    buf_fini(&reader.place);
     source_fini(&source);
     if (faults->errors == reader.errors_before && mode != LOAD_ANYHOW) {
         config->rules->gateway = span_dup(span_of(config->gateway.id));
@@ -185,25 +190,30 @@ static struct config *load(const char *path, const struct span *text, enum load_
 
 struct config *config_load(const char *path, struct faults *faults)
 {
-    return load(path, NULL, LOAD_TO_RUN, faults);
+    return load(path, NULL, LOAD_TO_RUN, false, faults);
 }
 
 struct config *config_load_offline(const char *path, struct faults *faults)
 {
-    return load(path, NULL, LOAD_OFFLINE, faults);
+    return load(path, NULL, LOAD_OFFLINE, false, faults);
+}
+
+struct config *config_load_to_print(const char *path, bool offline, struct faults *faults)
+{
+    return load(path, NULL, offline ? LOAD_OFFLINE : LOAD_TO_RUN, true, faults);
 }
 
 struct config *config_load_resources(const char *path, struct faults *faults)
 {
-    return load(path, NULL, LOAD_BARE, faults);
+    return load(path, NULL, LOAD_BARE, false, faults);
 }
 
 struct config *config_load_anyhow(const char *path, struct faults *faults)
 {
-    return load(path, NULL, LOAD_ANYHOW, faults);
+    return load(path, NULL, LOAD_ANYHOW, false, faults);
 }
 
 struct config *config_load_text(const char *name, struct span text, struct faults *faults)
 {
-    return load(name, &text, LOAD_TO_RUN, faults);
+    return load(name, &text, LOAD_TO_RUN, false, faults);
 }

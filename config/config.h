@@ -124,6 +124,7 @@ struct config {
     struct config_test *tests;
     size_t test_count;
     struct origins *origins; /* config_print's */
+    struct origins *shown;   /* the same of rules, resources and tests; NULL: not asked for */
     atomic_uint holders;     /* config_hold's */
 };
 
@@ -139,6 +140,12 @@ struct config *config_load(const char *path, struct faults *faults);
  * and where the main file has no default, it is an error all the same.
  */
 struct config *config_load_offline(const char *path, struct faults *faults);
+
+/*
+ * The same as config_load, or as config_load_offline, and keeps for config_print what rules,
+ * resources and tests have set, and where.
+ */
+struct config *config_load_to_print(const char *path, bool offline, struct faults *faults);
 
 /*
  * Loads only the resources and the cmq account of any file with a resources section: the main file
@@ -171,8 +178,9 @@ void config_free(const struct config *config);
 
 /*
  * Appends every option with its value and where it came from, one a line:
- * "cmq.rate = 5000    # default" or "... # gateway.cfg:12". Secrets are masked: references show as
- * written, literals as "********". json: an array of {"option","value","source"}.
+ * "cmq.rate = 5000    # default" or "... # gateway.cfg:12"; after config_load_to_print also those
+ * of rules, resources and tests: "forward[0].qos = 1    # default". Secrets are masked: references
+ * show as written, literals as "********". json: an array of {"option","value","source"}.
  */
 void config_print(const struct config *config, bool json, struct buf *out);
 

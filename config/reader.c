@@ -238,11 +238,23 @@ size_t reader_strings(struct reader *reader, const config_setting_t *setting, si
     return count;
 }
 
+/* Has the option's read take one of its groups, the index-th. */
+static void read_element(struct reader *reader, const config_setting_t *setting, size_t index,
+                         void *object)
+{
+    size_t outer = reader_enter(reader);
+    if (reader->config->shown)
+        buf_printf(&reader->place, "[%zu]", index);
+    reader->option->read(reader, setting, object);
+    reader_leave(reader, outer);
+}
+
 static void read_groups(struct reader *reader, const config_setting_t *setting, void *object)
 {
     const struct option *option = reader->option;
+    size_t before = reader_count_before(reader, option->group);
     if (config_setting_is_group(setting)) {
-        option->read(reader, setting, object);
+        read_element(reader, setting, before, object);
         return;
     }
     if (!is_list(setting)) {
@@ -260,7 +272,7 @@ static void read_groups(struct reader *reader, const config_setting_t *setting, 
     for (int i = 0; i < length; i++) {
         const config_setting_t *one = config_setting_get_elem(setting, (unsigned)i);
         if (config_setting_is_group(one)) {
-            option->read(reader, one, object);
+            read_element(reader, one, before + (size_t)i, object);
             continue;
         }
         reader_expect(reader, one, "have only groups { ... } in its list");
@@ -292,7 +304,9 @@ static void read_member(struct reader *reader, const config_setting_t *setting, 
         break;
     case OPTION_GROUP:
         if (config_setting_is_group(setting)) {
+            size_t outer = reader_enter(reader);
             reader_group(reader, option->group, setting, reader_line(setting), object);
+            reader_leave(reader, outer);
         } else {
             reader_mismatch(reader, setting);
         }
@@ -366,8 +380,12 @@ void reader_group(struct reader *reader, const struct option_group *group,
         } else {
             read_absent(reader, line, object);
         }
-        if (group->main)
+        if (group->main) {
             origins_note(reader->config->origins, group->path, option, member);
+        } else if (reader->config->shown) {
+            origins_note_at(reader->config->shown, buf_str(&reader->place), reader->file, option,
+                            member);
+        }
     }
     reader->group = outer_group;
     reader->option = outer_option;

@@ -24,6 +24,8 @@ struct reader {
     bool full;            /* there were too many rules */
     bool incomplete;      /* some file could not be parsed, so names may be missing */
 
+    struct buf place; /* "forward[2].to[0]": what is being read, when it is to be shown */
+
     const struct option_group *group; /* where the reader is; what faults are about */
     const struct option *option;
     const struct filter *captures; /* of the forward rule being read; NULL when it has none */
@@ -76,6 +78,13 @@ void reader_refuse(struct reader *reader, const config_setting_t *setting, const
  */
 void reader_unresolved(struct reader *reader, const config_setting_t *setting,
                        const struct err *why);
+
+/* Adds the option to the place; reader_leave, with what this returns, takes it off again. */
+size_t reader_enter(struct reader *reader);
+void reader_leave(struct reader *reader, size_t outer);
+
+/* How many of the section's elements came before those being read: sections go on over files. */
+size_t reader_count_before(const struct reader *reader, const struct option_group *group);
 
 /* Notes members of setting that the group being read does not know. */
 void reader_find_unknown(struct reader *reader, const config_setting_t *setting);

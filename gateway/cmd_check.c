@@ -38,8 +38,9 @@ int cmd_check(struct command_line *line)
 
     struct faults faults = {.hints = hints};
     struct buf out = BUF_INIT(64 << 20);
-    struct config *config =
-        strict ? config_load(line->config, &faults) : config_load_offline(line->config, &faults);
+    struct config *config = print    ? config_load_to_print(line->config, !strict, &faults)
+                            : strict ? config_load(line->config, &faults)
+                                     : config_load_offline(line->config, &faults);
     bool options_follow = print && config;
     faults_print(&faults, line->json && !options_follow, &out);
     fputs(buf_str(&out), options_follow ? stderr : stdout);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <unistd.h>
 
 enum { MAX_TEXT_BYTES = 1 << 20 };
 
@@ -93,6 +95,47 @@ static void what_is_printed_can_be_had_as_json(void **state)
     config_free(config);
 }
 
+static void rules_of_all_files_are_printed_when_that_was_asked_for(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "forward[0].name = \"first\"    # rules_example/gateway.cfg:29\n",
+        "forward[0].from = [\"a/+x/#y\", \"b/+x/c/#y\"]    # rules_example/gateway.cfg:29\n",
+        "forward[0].qos = 1    # default\n",
+        "forward[0].to[0].queue = \"{x}\"    # rules_example/gateway.cfg:29\n",
+        "reverse[1].from.push = \"********\"    # rules_example/rules.d/10-fleet.cfg:20\n",
+        "resources.queues[0].name = \"downlink\"    # rules_example/rules.d/20-account.cfg:",
+        "resources.queues[0].dead_letter.max_receive = 16    # ",
+        "resources.topics[0].subscriptions[1].url = \"http://ops.example/hook\"    # ",
+        "tests[1].name = ",
+    };
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s", __FILE__);
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(chdir(path), 0);
+    assert_int_equal(chdir("../../config-corpus"), 0);
+    assert_int_equal(setenv("CMQGW_TEST_SECRET", "hunter2", 1), 0);
+    struct faults faults = {0};
+    struct config *config = config_load_to_print("rules_example/gateway.cfg", true, &faults);
+    assert_non_null(config);
+    struct buf out = BUF_INIT(MAX_TEXT_BYTES);
+    config_print(config, false, &out);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (!strstr(buf_str(&out), lines[i]))
+            fail_msg("not printed: %s in\n%s", lines[i], buf_str(&out));
+    }
+    assert_null(strstr(buf_str(&out), "hunter2"));
+    buf_clear(&out);
+    config_print(config, true, &out);
+    cJSON *json = cJSON_Parse(buf_str(&out));
+    assert_non_null(json);
+    assert_true(cJSON_GetArraySize(json) > 100);
+    cJSON_Delete(json);
+    buf_fini(&out);
+    faults_fini(&faults);
+    config_free(config);
+}
+
 static void the_reference_has_a_row_for_every_setting(void **state)
 {
     (void)state;
@@ -128,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_option_is_printed_with_its_origin),
         cmocka_unit_test(what_is_printed_can_be_had_as_json),
+        cmocka_unit_test(rules_of_all_files_are_printed_when_that_was_asked_for),
         cmocka_unit_test(the_reference_has_a_row_for_every_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
