@@ -217,6 +217,55 @@ class Figures(AdminTest):
         self.assertEqual(self.samples()[f'cmqgw_rule_messages_matched_total{{rule="{escaped}"}}'], 1)
 
 
+class Reload(AdminTest):
+    def reload(self, rules):
+        self.gateway.sections["forward"] = rules
+        self.gateway.write_config()
+        return self.ask("/api/v1/reload", method="POST")
+
+    def test_figures_outlive_their_rule_and_find_it_again(self):
+        self.start_all(RULES[:2])
+        self.publish("ok/1", b"1", b"2", b"3")
+        self.wait_count("q", 3)
+        harness.wait_until("three are counted",
+                           lambda: self.rule("ok")["figures"]["delivered"] == 3)
+        answer = self.reload(RULES[1:2])
+        self.assertEqual((answer.status, answer.json),
+                         (200, {"ok": True, "summary": "- forward rule ok", "faults": []}))
+        gone = self.rule("ok")
+        self.assertEqual((gone["active"], gone["file"], gone["from"]), (False, None, []))
+        self.assertEqual(gone["figures"]["delivered"], 3)
+        self.assertEqual(self.api("explain?topic=ok/1")["matches"], [])
+
+        self.assertEqual(self.reload(RULES[:2]).status, 200)
+        self.broker.wait_subscribed("ok/+")
+        self.publish("ok/1", b"4")
+        self.wait_count("q", 4)
+        harness.wait_until("the fourth, too",
+                           lambda: self.rule("ok")["figures"]["delivered"] == 4)
+        self.assertTrue(self.rule("ok")["active"])
+        self.assertEqual(len(self.api("explain?topic=ok/1")["matches"]), 1)
+
+    def test_a_failed_reload_shows_until_a_good_one(self):
+        self.start_all(RULES[:1])
+        self.assertIsNone(self.api("status")["reload"]["last"])
+        answer = self.reload([{**RULES[0], "from": "a/#/b"}])
+        self.assertEqual((answer.status, answer.json["ok"]), (422, False))
+        last = self.api("status")["reload"]["last"]
+        self.assertEqual((last["ok"], last["faults"]), (False, answer.json["faults"]))
+        self.assertEqual(last["faults"][0]["level"], "error")
+        self.assertEqual(self.metric("cmqgw_reload_successful"), 0)
+        self.assertEqual(self.readiness(), [])  # the old rules work
+        self.assertEqual(self.reload(RULES[:1]).status, 200)
+        reload = self.api("status")["reload"]
+        self.assertEqual((reload["count"], reload["failed"], reload["last"]["ok"]), (2, 1, True))
+        self.assertEqual(self.metric("cmqgw_reload_successful"), 1)
+        self.assertEqual(self.metric('cmqgw_reloads_total{result="failed"}'), 1)
+
+    def metric(self, name):
+        return parse_metrics(self.ask("/metrics").body.decode())[name]
+
+
 class DeadLetters(AdminTest):
     def test_they_are_listed_shown_replayed_and_dropped(self):
         self.start_all(RULES[:2])
