@@ -88,7 +88,7 @@ class Server:
             says = self.stderr()
             self.stop()
             raise AssertionError("cmqlocal did not start: " + says)
-        self.host = self.first_line.split("http://")[1].split()[0]
+        self.host = self.first_line.split("://")[1].split()[0]
         self.port = int(self.host.rsplit(":", 1)[1])
 
     def stderr(self):

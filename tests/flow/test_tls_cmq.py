@@ -11,10 +11,13 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
+import urllib.parse
 import warnings
 
 import harness
+import test_cmqlocal as local
 from cli import CliTest
 from cmq_client import CmqClient
 
@@ -220,7 +223,46 @@ class HandTool(WithCertificates, CliTest):
         self.assertRegex(self.err, r"\Acmqgw cmq send: [^\n]+(SSL|TLS)[^\n]+\n\Z")
 
 
+class HttpsServer(local.Server):
+    """A cmqlocal of our own, over TLS."""
+
+    def __init__(self, certificates):
+        self.authority = certificates.path("ca")
+        super().__init__("--tls-cert", certificates.path("good"),
+                         "--tls-key", certificates.path("good", "key"))
+
+    def connect(self, timeout=local.DEADLINE):
+        context = ssl.create_default_context(cafile=self.authority)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout,
+                                           context=context)
+
+
 class LocalServer(WithCertificates, unittest.TestCase):
+    def test_large_messages_and_polls_go_through_tls(self):
+        server = HttpsServer(self.certificates)
+        try:
+            body = "x" * 500000
+            sent = server.call("SendMessage", queueName="work", msgBody=body)
+            got = server.call("ReceiveMessage", queueName="work")
+            self.assertEqual((got["msgId"], got["msgBody"]), (sent["msgId"], body))
+            gone = server.connect()
+            gone.request("POST", "/", urllib.parse.urlencode(server.form(
+                "ReceiveMessage", path="/", queueName="work", pollingWaitSeconds="30")))
+            server.until(lambda: server.state("work")["waiting"] == 1, "the poll")
+            gone.close()
+            server.until(lambda: server.state("work")["waiting"] == 0, "its end to be noticed")
+            answers = []
+            poll = threading.Thread(target=lambda: answers.append(server.call(
+                "ReceiveMessage", queueName="work", pollingWaitSeconds="30")))
+            poll.start()
+            server.until(lambda: server.state("work")["waiting"] == 1, "the other poll")
+            server.call("SendMessage", queueName="work", msgBody="for the one that stayed")
+            poll.join()
+            self.assertEqual(answers[0]["msgBody"], "for the one that stayed")
+            self.assertEqual(server.stderr(), "")
+        finally:
+            self.assertEqual(server.stop(), 0)
+
     def refuse(self, text, *options):
         done = subprocess.run([os.path.join(harness.BIN, "cmqlocal"), "--listen", "127.0.0.1:0",
                                *options], capture_output=True, text=True, timeout=60, check=False)
