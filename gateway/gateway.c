@@ -25,8 +25,10 @@ static void on_link_state(void *ctx, enum mqtt_link_state state, bool session_pr
     struct gateway *g = ctx;
     health_link(g->health, state, session_present, why);
     link_log_state(&g->link_log, state, session_present, why);
-    if (state != MQTT_LINK_CONNECTED)
+    if (state != MQTT_LINK_CONNECTED) {
         uplink_settled(g->uplink, false);
+        uplink_resume(g->uplink);
+    }
     downlink_online(g->downlink, state == MQTT_LINK_CONNECTED);
 }
 

@@ -224,7 +224,6 @@ static void change_broker(struct gateway *g, struct preparation *p)
     const struct mqtt_link_options options = broker_options(g->broker, p->config);
     uplink_pause(g->uplink, RELOAD_PAUSE_MS);
     CHECK(mqtt_link_reconfigure(g->link, &options, NULL)); /* the options were checked */
-    uplink_resume(g->uplink);
 }
 
 /* False and err when it cannot be taken into use; then nothing has changed. */

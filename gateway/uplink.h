@@ -56,8 +56,9 @@ bool uplink_regrouped(struct uplink *uplink);
 
 /*
  * Leaves what comes to the broker, and waits, at most timeout_ms, until what was taken is committed
- * and its acknowledgements are released: before the connection is ended on purpose. Then, with the
- * connection ended or about to be, uplink_resume.
+ * and its acknowledgements are released: before the connection is ended on purpose. uplink_resume
+ * is for when it has ended, and not before: to release a later message's acknowledgement would be
+ * to release those of the ones that were left, too.
  */
 void uplink_pause(struct uplink *uplink, int64_t timeout_ms);
 void uplink_resume(struct uplink *uplink);

@@ -121,8 +121,9 @@ uint64_t mqtt_link_subscribe(struct mqtt_link *link, const struct mqtt_subscript
 
 /*
  * Goes on with these options: leaves the broker as mqtt_link_stop does, acknowledgements released
- * before the call being sent first, and connects again. client_id and v5 must be those of before.
- * Publishes that are not answered go the way of a lost connection. Any thread; returns at once.
+ * before the call being sent first, and connects again. Between the two `state` tells that there is
+ * no connection. client_id and v5 must be those of before. Publishes that are not answered go the
+ * way of a lost connection. Any thread; returns at once.
  * False and err when an option cannot work; then nothing changes.
  */
 MUST_CHECK bool mqtt_link_reconfigure(struct mqtt_link *link,

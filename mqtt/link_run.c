@@ -77,9 +77,7 @@ static void tell_down(struct mqtt_link *link)
         backoff_reset(&link->backoff);
         link->up_since_ms = 0;
         link->server = 0;
-        if (!link->stopping && !link->away)
-            tell(link, MQTT_LINK_CONNECTING, false, why.text);
-        return;
+        return; /* the next step tells, if there is anything to tell */
     }
     int64_t wait = plan_next_try(link);
     if (unreachable) {
@@ -125,6 +123,8 @@ static void adopt_options(struct mqtt_link *link)
     link->next_try_ms = 0;
     backoff_reset(&link->backoff);
     session_reconfigured(link->session, same);
+    tell(link, link->away ? MQTT_LINK_AWAY : MQTT_LINK_CONNECTING, false,
+         "connecting with changed settings");
 }
 
 static void step_down(struct mqtt_link *link)

@@ -51,6 +51,8 @@ static void messages_that_come_meanwhile_are_left_to_the_broker(void **state)
     broker_publish(&b, 1, false, 9, "early", NULL);
     broker_farewell(&b);
     struct packet connect = broker_accept(&b);
+    assert_string_equal(owner_heard(o, 1, MQTT_LINK_CONNECTING),
+                        "connecting with changed settings");
     assert_int_equal(get16(connect.body + 8), 77);
     broker_connack(&b, true, 0, NULL);
     broker_publish(&b, 1, true, 9, "early", NULL);
