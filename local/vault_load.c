@@ -74,6 +74,13 @@ static void free_targets(struct target *targets)
     }
 }
 
+/* A moment of the file: none before 1970 or after the year 5138, so that sums of them fit. */
+static bool read_time(sqlite3_stmt *s, int column, int64_t *out)
+{
+    *out = sqlite3_column_int64(s, column);
+    return *out >= 0 && *out <= INT64_C(100000000000000);
+}
+
 static bool restore_message(struct vault *vault, struct target *queues, uint64_t id,
                             struct err *err)
 {
@@ -81,19 +88,22 @@ static bool restore_message(struct vault *vault, struct target *queues, uint64_t
     struct depot *depot = store_depot(vault->store);
     struct target *to = find(queues, s, 0);
     int64_t slot = sqlite3_column_int64(s, 1), state = sqlite3_column_int64(s, 3);
+    int64_t due_ms, enqueued_ms, entered_ms, first_dequeue_ms;
     struct message *m = NULL;
-    if (to && slot >= 0 && slot < UINT32_MAX && state >= MESSAGE_ACTIVE && state <= MESSAGE_KEPT)
+    if (to && id < INT64_MAX && slot >= 0 && slot < UINT32_MAX && state >= MESSAGE_ACTIVE &&
+        state <= MESSAGE_KEPT && read_time(s, 4, &due_ms) && read_time(s, 5, &enqueued_ms) &&
+        read_time(s, 6, &entered_ms) && read_time(s, 7, &first_dequeue_ms))
         m = depot_restore(depot, id, (uint32_t)slot, bytes_of(s, 9));
     if (!m)
-        return err_set(err, "message %llu has no place", (unsigned long long)id);
+        return err_set(err, "message %llu has no place, or no time", (unsigned long long)id);
     m->record = (struct record){.kind = RECORD_MESSAGE, .saved = true};
     m->receipt = (uint32_t)sqlite3_column_int64(s, 2);
     m->state = (enum message_state)state;
-    m->enqueued_ms = sqlite3_column_int64(s, 5);
-    m->entered_ms = sqlite3_column_int64(s, 6);
-    m->first_dequeue_ms = sqlite3_column_int64(s, 7);
+    m->enqueued_ms = enqueued_ms;
+    m->entered_ms = entered_ms;
+    m->first_dequeue_ms = first_dequeue_ms;
     m->dequeue_count = (uint32_t)sqlite3_column_int64(s, 8);
-    queue_restore(to->queue, m, sqlite3_column_int64(s, 4));
+    queue_restore(to->queue, m, due_ms);
     if (id >= depot->next_id)
         depot->next_id = id + 1;
     return true;
@@ -121,22 +131,30 @@ static bool load_messages(struct vault *vault, struct target *queues, struct err
     return at_end(vault, VAULT_MESSAGES, code, err);
 }
 
+static bool restore_push(struct vault *vault, struct target *lines, struct err *err)
+{
+    sqlite3_stmt *s = vault->statements[VAULT_PUSHES];
+    struct target *to = find(lines, s, 1);
+    int64_t number = sqlite3_column_int64(s, 0), failures = sqlite3_column_int64(s, 4);
+    struct push_past past = {.number = (uint64_t)number, .failures = (unsigned)failures};
+    if (!to || number < 0 || number == INT64_MAX || failures < 0 || failures > INT32_MAX ||
+        !read_time(s, 3, &past.born_ms) || !read_time(s, 5, &past.due_ms))
+        return err_set(err, "push %lld has no subscription, or no time", (long long)number);
+    push_restore(to->line, (uint64_t)sqlite3_column_int64(s, 2), bytes_of(s, 6), bytes_of(s, 7),
+                 &past);
+    return true;
+}
+
 static bool load_pushes(struct vault *vault, struct target *lines, struct err *err)
 {
     sqlite3_stmt *s = vault->statements[VAULT_PUSHES];
-    int code;
-    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        struct target *to = find(lines, s, 1);
-        const struct push_past past = {.number = (uint64_t)sqlite3_column_int64(s, 0),
-                                       .born_ms = sqlite3_column_int64(s, 3),
-                                       .failures = (unsigned)sqlite3_column_int64(s, 4),
-                                       .due_ms = sqlite3_column_int64(s, 5)};
-        if (!to) {
-            (void)sqlite3_reset(s);
-            return err_set(err, "push %llu has no subscription", (unsigned long long)past.number);
-        }
-        push_restore(to->line, (uint64_t)sqlite3_column_int64(s, 2), bytes_of(s, 6), bytes_of(s, 7),
-                     &past);
+    bool ok = true;
+    int code = SQLITE_DONE;
+    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
+        ok = restore_push(vault, lines, err);
+    if (!ok) {
+        (void)sqlite3_reset(s);
+        return false;
     }
     return at_end(vault, VAULT_PUSHES, code, err);
 }

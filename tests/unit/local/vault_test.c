@@ -519,13 +519,58 @@ static void later_versions_and_damaged_files_are_refused(void **unused)
     refused("damaged (a definition is not one)");
     execute("INSERT INTO push VALUES(1, 77, 1, 1, 0, 0, x'', x'')");
     execute("UPDATE queue SET definition = '{\"name\":\"work\"}'");
-    refused("damaged (push 1 has no subscription)");
+    refused("damaged (push 1 has no subscription, or no time)");
     execute("DELETE FROM push; DROP TABLE push");
     refused("no such table: push");
     overwrite(4096 * 6, 0x5a, 4096 * 4);
     refused("damaged");
     assert_int_equal(unlink(path), 0);
     open_again();
+}
+
+static void damage_anywhere_is_refused_or_harmless(void **unused)
+{
+    (void)unused;
+    static const struct depot_limits wide = {1 << 30, 1000000, 1000000};
+    struct err err;
+    uint64_t random = 11;
+    struct queue *queue = add_queue("work");
+    const struct topic_attributes attributes = {.retention_s = 86400, .max_size_bytes = 65536};
+    struct topic *topic = store_add_topic(store, span_of("events"), &attributes, &err);
+    const struct subscription_spec spec = {.name = span_of("hook"),
+                                           .url = span_of("http://127.0.0.1:9/")};
+    assert_true(store_subscribe(store, topic, &spec, &err));
+    for (int i = 0; i < 20; i++) {
+        send_after(queue, "x", i % 3 * 1000);
+        push_add(topic->subscriptions->pushes, 1, span_of("tag"), span_of("y"), now);
+    }
+    (void)receive_from(queue);
+    commit();
+    vault_close(vault);
+    vault = NULL;
+    static char whole[1 << 17], broken[1 << 17];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t size = fread(whole, 1, sizeof whole, file);
+    assert_int_equal(fclose(file), 0);
+    assert_in_range(size, 4096, sizeof whole - 1);
+    unsigned refusals = 0;
+    for (int i = 0; i < 600; i++) {
+        memcpy(broken, whole, size);
+        for (int n = 0; n <= i % 3; n++) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            broken[(random >> 20) % size] = (char)(random >> 56);
+        }
+        file = fopen(path, "w");
+        assert_true(file && fwrite(broken, 1, size, file) == size && fclose(file) == 0);
+        struct store *other = store_new(&wide, now);
+        struct vault *opened = vault_open(path, other, &err);
+        refusals += !opened;
+        store_advance(other, now + 50000);
+        vault_close(opened);
+        store_free(other);
+    }
+    assert_in_range(refusals, 50, 599);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -547,6 +592,7 @@ int main(void)
         TEST(the_first_change_after_each_commit_is_told),
         TEST(one_process_has_the_file),
         TEST(files_of_others_are_refused_and_left_alone),
+        TEST(damage_anywhere_is_refused_or_harmless),
         TEST(later_versions_and_damaged_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
