@@ -5,7 +5,7 @@
  * is ten minutes ago the chart spans less.
  */
 
-import {el, rate, setAttribute, setText} from "./dom.js";
+import {count, el, rate, setAttribute, setText} from "./dom.js";
 
 const SPANS_MIN = [1, 2, 5, 10], LONGEST_S = 600;
 const WIDTH = 600, HEIGHT = 80, TOP = 4;
@@ -74,7 +74,7 @@ export class Chart {
             `M${x(seen[0].t)} ${HEIGHT}` +
             seen.map((p) => `L${x(p.t)} ${y(p.values[0])}`).join("") +
             `L${x(seen[seen.length - 1].t)} ${HEIGHT}Z`);
-        setText(this.top, `${rate(max)}${this.unit}`);
+        setText(this.top, `${count(max)}${this.unit}`);
         setText(this.begin, `${minutes} min ago`);
         const last = seen[seen.length - 1];
         setAttribute(this.svg, "aria-label", last

@@ -91,12 +91,27 @@ export function showReasons(reasons) {
     sync($("reasons"), "reason", reasons, (reason) => reason.code, reasonNode, updateReason);
 }
 
+/* What does not stand in the way yet. */
+const SHORT_OUTAGE_S = 1800;
+
+function worries({spool, reload}) {
+    const full = spool.used_bytes / Math.max(1, spool.capacity_bytes);
+    return [
+        full > 0.5 && `The spool is ${Math.round(full * 100)} % full.`,
+        spool.absorbs_s !== null && spool.absorbs_s < SHORT_OUTAGE_S &&
+            `CMQ could be away for ${seconds(spool.absorbs_s)} only.`,
+        spool.dead_letters > 0 && `${several(spool.dead_letters, "dead letter")} to look at.`,
+        reload.last && !reload.last.ok && "The last reload failed.",
+    ].filter(Boolean);
+}
+
 function showVerdict(status) {
     const ready = status.ready;
     setAttribute($("verdict"), "class", `verdict ${ready ? "good" : "bad"}`);
     const before = $("verdict-title").textContent;
     setText($("verdict-title"), ready ? "Ready" : "Not ready");
-    setText($("verdict-text"), ready ? "Connected to both sides; messages go both ways." : "");
+    setText($("verdict-text"), ready
+        ? ["Connected to both sides; messages go both ways.", ...worries(status)].join(" ") : "");
     $("verdict-text").hidden = !ready;
     showReasons(status.reasons);
     if (before && before !== $("verdict-title").textContent)

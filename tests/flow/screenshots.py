@@ -37,7 +37,7 @@ class Pictures(harness.Stage):
         self.browser = self.opened(Browser(driver, self.folder))
         self.browser.open(self.url)
         self.browser.wait_text("#verdict-title", "Ready")
-        self.work(24)
+        self.work(45)
         self.shot("page-light", 1280, 960, "light")
         self.shot("page-dark", 1280, 960, "dark")
         self.shot("page-phone", 360, 780, "light", scale=1.5)

@@ -160,6 +160,7 @@ class PageTest(harness.FlowTest):
             self.device.publish("ok/d/x", NOT_UTF8)
         self.open_ready()
         self.wait("#letters-count", "^25 in all$")
+        self.wait("#verdict", r"(?s)Ready.*25 dead letters to look at\.")
         self.assertEqual(self.count(".letter"), 20)
         self.browser.click("#letters-pager button:last-child")
         self.wait("#letters-pager", "page 2")
@@ -230,7 +231,7 @@ class PageTest(harness.FlowTest):
                                r".*gateway\.cfg:\d+.*error:")
         self.browser.click("#reloaded button")
         self.assertEqual(self.browser.text("#reloaded"), "")
-        self.wait("#verdict-title", "^Ready$")
+        self.wait("#verdict", r"(?s)Ready.*The last reload failed\.")
 
     # ---- what it must not do ----
 
