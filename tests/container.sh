@@ -180,4 +180,15 @@ up --scale gateway=3
 until_true 60 'what the broker kept for the others is there, too' has_received 4413
 [ "$(received)" = 4413 ] || die "$(received) messages came of 4413"
 
+step 'two go for good: nothing waits in their folders, and the broker gives up their sessions'
+up --scale gateway=1
+for n in 2 3; do
+    dc run --rm -T -e CMQGW_REPLICA=$n gateway spool stat --json </dev/null | tee "$work/stat" | sed 's/^/        /'
+    grep -q "\"state_dir\":\"/var/lib/cmqgw/$n\",\"running\":false,\"deliveries\":0," "$work/stat" ||
+        die "replica $n left something"
+    dc exec -T mosquitto mosquitto_sub -i edge-$n -t none -E
+done
+publish 4413 4512
+until_true 60 'the one that is left gets all' has_received 4513
+
 step 'all held'
