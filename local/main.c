@@ -36,6 +36,7 @@ struct options {
     bool at_fallback;
     struct depot_limits limits;
     uint32_t push_speedup;
+    int64_t push_backoff_ms;
     int64_t push_timeout_ms;
     int64_t api_tolerance_ms;
     int64_t reuse_bar_ms;
@@ -85,6 +86,9 @@ static void print_help(void)
         "                           its last visibility lapses (default), or at the next receive\n"
         "      --push-timeout T     how long a push to an http subscription may take until it\n"
         "                           is answered, default 15s\n"
+        "      --push-backoff T     the shortest rest between tries of BACKOFF_RETRY; the longest "
+        "is\n"
+        "                           10s more; default 10s, and 19s is the documents' other word\n"
         "      --push-speedup N     divides the times between the tries of a push, and how long\n"
         "                           its message is kept, by N; default 1: the real service's\n"
         "      --reuse-bar T        how long the name of a deleted queue or topic cannot be\n"
@@ -136,6 +140,7 @@ enum {
     OPT_RATE,
     OPT_DEAD_LETTER_AT,
     OPT_PUSH_TIMEOUT,
+    OPT_PUSH_BACKOFF,
     OPT_PUSH_SPEEDUP,
     OPT_NO_ACTION,
     OPT_API_TOLERANCE,
@@ -161,6 +166,7 @@ static const struct option long_options[] = {
     {"rate", required_argument, NULL, OPT_RATE},
     {"dead-letter-at", required_argument, NULL, OPT_DEAD_LETTER_AT},
     {"push-timeout", required_argument, NULL, OPT_PUSH_TIMEOUT},
+    {"push-backoff", required_argument, NULL, OPT_PUSH_BACKOFF},
     {"push-speedup", required_argument, NULL, OPT_PUSH_SPEEDUP},
     {"api-tolerance", required_argument, NULL, OPT_API_TOLERANCE},
     {"no-action", required_argument, NULL, OPT_NO_ACTION},
@@ -219,6 +225,10 @@ static bool read_option(int option, const char *value, struct options *to)
         return (duration_parse(span_of(value), &to->push_timeout_ms) && to->push_timeout_ms > 0 &&
                 to->push_timeout_ms <= MAX_PUSH_TIMEOUT_MS) ||
                bad_value("push-timeout", value, "a duration from 1ms to 1h");
+    case OPT_PUSH_BACKOFF:
+        return (duration_parse(span_of(value), &to->push_backoff_ms) &&
+                to->push_backoff_ms <= MAX_PUSH_TIMEOUT_MS) ||
+               bad_value("push-backoff", value, "a duration of up to 1h");
     case OPT_PUSH_SPEEDUP:
         if (!read_count("push-speedup", value, &count))
             return false;
@@ -382,6 +392,7 @@ int main(int argc, char **argv)
         .at_fallback = true,
         .limits = {.bytes = UINT64_C(1) << 30, .queue_count = 100000000, .unacked = 1000000},
         .push_speedup = 1,
+        .push_backoff_ms = PUSH_BACKOFF_MIN_MS,
         .push_timeout_ms = 15 * 1000,      /* CMQ.md 6 */
         .api_tolerance_ms = 5 * 60 * 1000, /* CMQ.md 8.2 */
         .reuse_bar_ms = 30 * 1000,         /* CMQ.md 4 */
@@ -403,6 +414,7 @@ int main(int argc, char **argv)
         goto out;
     store = store_new(&options.limits, clock_unix_ms());
     store_pushes(store)->speedup = options.push_speedup;
+    store_pushes(store)->backoff_ms = options.push_backoff_ms;
     store_depot(store)->bury_on_receive = options.bury_on_receive;
     if (options.data && !(vault = vault_open(options.data, store, &err))) {
         (void)fprintf(stderr, "cmqlocal: %s\n", err.text);

@@ -6,13 +6,12 @@
 
 #include <utlist.h>
 
-int64_t push_rest_ms(bool exponential, unsigned failures, uint64_t random)
+int64_t push_rest_ms(bool exponential, int64_t backoff_ms, unsigned failures, uint64_t random)
 {
     if (!exponential) {
         if (failures > PUSH_BACKOFF_RETRIES)
             return -1;
-        uint64_t spread = PUSH_BACKOFF_MAX_MS - PUSH_BACKOFF_MIN_MS + 1;
-        return PUSH_BACKOFF_MIN_MS + (int64_t)(random % spread);
+        return backoff_ms + (int64_t)(random % (PUSH_BACKOFF_SPREAD_MS + 1));
     }
     if (failures > PUSH_DECAY_RETRIES)
         return -1;
@@ -32,7 +31,8 @@ static int64_t end_of_life(const struct push *push)
 
 void push_hub_init(struct push_hub *hub, struct depot *depot)
 {
-    *hub = (struct push_hub){.depot = depot, .speedup = 1, .next_number = 1};
+    *hub = (struct push_hub){
+        .depot = depot, .speedup = 1, .backoff_ms = PUSH_BACKOFF_MIN_MS, .next_number = 1};
 }
 
 void push_hub_fini(struct push_hub *hub)
@@ -257,7 +257,8 @@ static enum push_verdict rest_or_drop(struct push *push, int64_t now_ms)
 {
     struct push_line *line = push->line;
     int64_t end_ms = end_of_life(push), due_ms = end_ms;
-    int64_t rest_ms = push_rest_ms(line->exponential, push->failures, random_u64());
+    int64_t rest_ms =
+        push_rest_ms(line->exponential, line->hub->backoff_ms, push->failures, random_u64());
     if (end_ms <= now_ms || (rest_ms < 0 && !line->exponential)) {
         drop(push);
         return PUSH_DROPPED;

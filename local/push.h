@@ -22,7 +22,7 @@
 enum {
     PUSH_BACKOFF_RETRIES = 3,
     PUSH_BACKOFF_MIN_MS = 10 * 1000,
-    PUSH_BACKOFF_MAX_MS = 20 * 1000,
+    PUSH_BACKOFF_SPREAD_MS = 10 * 1000,
     PUSH_DECAY_RETRIES = 176,
     PUSH_DECAY_MAX_MS = 512 * 1000,
     PUSH_LINE_TRIES = 16, /* under way at once for one subscription, exponential decay */
@@ -75,6 +75,7 @@ struct push_line {
 struct push_hub {
     struct depot *depot; /* counts the memory */
     uint32_t speedup;    /* what all times are divided by: 1, or set before the first push */
+    int64_t backoff_ms;  /* backoff's shortest rest: PUSH_BACKOFF_MIN_MS, or set likewise */
     size_t trying_count;
     struct heap due;         /* lines */
     struct push_line *ready; /* lines where a try can begin, that of the longest wait first */
@@ -83,9 +84,10 @@ struct push_hub {
 
 /*
  * How long a message rests after its failure number `failures` (1: the first try); -1: there is no
- * retry any more. random decides within backoff's bounds. Pure.
+ * retry any more. Backoff rests for backoff_ms at least and PUSH_BACKOFF_SPREAD_MS more at most, as
+ * random decides. Pure.
  */
-int64_t push_rest_ms(bool exponential, unsigned failures, uint64_t random);
+int64_t push_rest_ms(bool exponential, int64_t backoff_ms, unsigned failures, uint64_t random);
 
 void push_hub_init(struct push_hub *hub, struct depot *depot);
 

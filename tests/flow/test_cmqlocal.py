@@ -897,6 +897,7 @@ class Program(unittest.TestCase):
             (["--dead-letter-at", "last"], 1, "\"lapse\" or \"receive\""),
             (["--no-action", "10000"], 1, "10430 or 10280"),
             (["--data", ""], 1, "a file's path"),
+            (["--push-backoff", "2h"], 1, "a duration of up to 1h"),
             (["--no-such"], 1, "--help"),
             (["extra"], 1, "unexpected \"extra\""),
             (["-c", "/no/such/file"], 1, "/no/such/file"),

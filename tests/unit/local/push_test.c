@@ -89,12 +89,16 @@ static int64_t wait_for_due(void)
 static void backoff_rests_three_times_for_10_to_20_seconds(void **unused)
 {
     (void)unused;
-    assert_int_equal(push_rest_ms(BACKOFF, 1, 0), 10000);
-    assert_int_equal(push_rest_ms(BACKOFF, 2, 10000), 20000);
-    assert_int_equal(push_rest_ms(BACKOFF, 3, 10001), 10000);
-    assert_int_equal(push_rest_ms(BACKOFF, 4, 0), -1);
+    assert_int_equal(push_rest_ms(BACKOFF, PUSH_BACKOFF_MIN_MS, 1, 0), 10000);
+    assert_int_equal(push_rest_ms(BACKOFF, PUSH_BACKOFF_MIN_MS, 2, 10000), 20000);
+    assert_int_equal(push_rest_ms(BACKOFF, PUSH_BACKOFF_MIN_MS, 3, 10001), 10000);
+    assert_int_equal(push_rest_ms(BACKOFF, PUSH_BACKOFF_MIN_MS, 4, 0), -1);
+    assert_int_equal(push_rest_ms(BACKOFF, 19000, 1, 0), 19000);
+    assert_int_equal(push_rest_ms(BACKOFF, 19000, 3, 10000), 29000);
+    assert_int_equal(push_rest_ms(BACKOFF, 19000, 4, 0), -1);
     for (uint64_t i = 0; i < 1000; i++) {
-        int64_t ms = push_rest_ms(BACKOFF, 1, i * UINT64_C(0x9e3779b97f4a7c15));
+        int64_t ms =
+            push_rest_ms(BACKOFF, PUSH_BACKOFF_MIN_MS, 1, i * UINT64_C(0x9e3779b97f4a7c15));
         assert_in_range(ms, 10000, 20000);
     }
 }
@@ -104,15 +108,15 @@ static void exponential_decay_rests_176_times_and_86015_seconds_in_all(void **un
     (void)unused;
     static const int64_t first_s[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512};
     for (unsigned i = 0; i < sizeof first_s / sizeof *first_s; i++)
-        assert_int_equal(push_rest_ms(DECAY, i + 1, 99), first_s[i] * 1000);
+        assert_int_equal(push_rest_ms(DECAY, PUSH_BACKOFF_MIN_MS, i + 1, 99), first_s[i] * 1000);
     int64_t sum_ms = 0;
     for (unsigned i = 1; i <= 176; i++) {
-        int64_t ms = push_rest_ms(DECAY, i, 0);
+        int64_t ms = push_rest_ms(DECAY, PUSH_BACKOFF_MIN_MS, i, 0);
         assert_true(ms > 0 && ms <= 512000);
         sum_ms += ms;
     }
     assert_int_equal(sum_ms, 86015000);
-    assert_int_equal(push_rest_ms(DECAY, 177, 0), -1);
+    assert_int_equal(push_rest_ms(DECAY, PUSH_BACKOFF_MIN_MS, 177, 0), -1);
 }
 
 static void what_is_delivered_is_gone(void **unused)
