@@ -43,7 +43,7 @@ struct uplink {
     bool regrouped;
     int64_t regrouped_until_ms; /* of clock_mono_ms */
     struct copies copies;
-    uint64_t seen; /* messages that came to be planned */
+    int64_t seen_ms; /* Unix: the last message that came to be planned */
 
     atomic_bool away;   /* nothing is taken: the spool cannot, or the gateway stops */
     atomic_bool paused; /* nothing is taken for a moment */
@@ -203,7 +203,7 @@ static bool admit(struct uplink *uplink, const struct mqtt_message *message, boo
     bool known = uplink->copies.known;
     bool watching = uplink->regrouped || uplink->next;
     bool copy = watching && copies_take(&uplink->copies, message);
-    uplink->seen++;
+    uplink->seen_ms = message->received_ms;
     if (uplink->next && known && !copy)
         replace_rules(uplink);
     if (uplink->regrouped && !copy && clock_mono_ms() >= uplink->regrouped_until_ms)
@@ -236,13 +236,13 @@ void uplink_reload(struct uplink *uplink, const struct config *config, bool regr
     uplink->next = config_hold(config);
     uplink->next_regrouped = regrouped;
     while (uplink->next) {
-        uint64_t seen = uplink->seen;
-        struct timespec deadline = clock_deadline(UPLINK_QUIET_MS);
-        int late = 0;
-        while (uplink->next && !late)
-            late = pthread_cond_timedwait(&uplink->replaced, &uplink->rules_mutex, &deadline);
-        if (uplink->next && uplink->seen == seen) /* no copy is on its way */
+        int64_t quiet_ms = clock_unix_ms() - uplink->seen_ms;
+        if (quiet_ms >= UPLINK_QUIET_MS || quiet_ms < 0) { /* or the clock was set back */
             replace_rules(uplink);
+            break;
+        }
+        struct timespec deadline = clock_deadline(UPLINK_QUIET_MS - quiet_ms);
+        (void)pthread_cond_timedwait(&uplink->replaced, &uplink->rules_mutex, &deadline);
     }
     pthread_mutex_unlock(&uplink->rules_mutex);
 }

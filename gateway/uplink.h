@@ -40,11 +40,12 @@ void uplink_join(struct uplink *uplink, struct spool *spool, struct mqtt_link *l
 
 /*
  * Goes on with the rules of this configuration, numbered, and holds it in place of the one before;
- * returns when that is so: at once while messages come, else after UPLINK_QUIET_MS. regrouped: the
- * broker holds, or has queued messages for, other subscriptions than these rules ask for, so that
- * identifiers do not say what a message is for until it has settled for UPLINK_SETTLE_MS.
+ * returns when that is so: at once while messages come, else when none has come for
+ * UPLINK_QUIET_MS, so that no copy of the last one can be on its way. regrouped: the broker holds,
+ * or has queued messages for, other subscriptions than these rules ask for, so that identifiers do
+ * not say what a message is for until it has settled for UPLINK_SETTLE_MS.
  */
-enum { UPLINK_QUIET_MS = 20, UPLINK_SETTLE_MS = 60 * 1000 };
+enum { UPLINK_QUIET_MS = 500, UPLINK_SETTLE_MS = 60 * 1000 };
 void uplink_reload(struct uplink *uplink, const struct config *config, bool regrouped);
 
 /* Whether the broker is connected and holds just the subscriptions that the rules ask for. Any
