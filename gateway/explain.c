@@ -52,20 +52,30 @@ static void follow_topic(struct explain_delivery *d, const struct resource_topic
     }
 }
 
+/* Notes that resources declare the queue or topic; whether it takes the body. */
+static bool found(struct explain_delivery *d, int64_t max_size_bytes)
+{
+    d->declared = true;
+    d->max_size_bytes = max_size_bytes;
+    d->refused = d->delivery->body.len > (uint64_t)max_size_bytes;
+    return !d->refused;
+}
+
 static void follow(struct explain_delivery *d, const struct resources *resources)
 {
-    if (!d->to.is_topic) {
+    bool is_topic = d->to.is_topic;
+    for (size_t i = 0; !is_topic && i < resources->queue_count; i++) {
+        const struct resource_queue *queue = &resources->queues[i];
+        if (explain_same_name(d->to.name, span_of(queue->name)))
+            (void)found(d, queue->max_size_bytes);
+    }
+    for (size_t i = 0; is_topic && i < resources->topic_count; i++) {
+        const struct resource_topic *topic = &resources->topics[i];
+        if (explain_same_name(d->to.name, span_of(topic->name)) && found(d, topic->max_size_bytes))
+            follow_topic(d, topic);
+    }
+    if (!is_topic && !d->refused)
         add_reach(d, (struct explain_reach){.queue = d->to.name});
-        for (size_t i = 0; i < resources->queue_count; i++)
-            d->declared |= explain_same_name(d->to.name, span_of(resources->queues[i].name));
-        return;
-    }
-    for (size_t i = 0; i < resources->topic_count; i++) {
-        if (!explain_same_name(d->to.name, span_of(resources->topics[i].name)))
-            continue;
-        d->declared = true;
-        follow_topic(d, &resources->topics[i]);
-    }
 }
 
 static uint64_t next_id(void *ctx)

@@ -23,7 +23,9 @@ struct explain_delivery {
     struct delivery *delivery;
     struct destination to; /* points into store */
     struct buf store;
-    bool declared; /* resources name the queue or topic */
+    bool declared;          /* resources name the queue or topic */
+    int64_t max_size_bytes; /* when it is declared */
+    bool refused;           /* the body is larger than that: CMQ does not take it */
     struct explain_reach *reaches;
     size_t reach_count;
 };

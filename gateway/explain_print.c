@@ -48,6 +48,12 @@ static void text_reaches(FILE *out, const struct explanation *e, const struct ex
 {
     static const char first[] = "    reaches  ";
     const char *what = d->to.is_topic ? "topic" : "queue";
+    if (d->refused) {
+        fprintf(out,
+                "    refused  (the %s takes at most %lld bytes, its max_size: a dead letter)\n",
+                what, (long long)d->max_size_bytes);
+        return;
+    }
     for (size_t i = 0; i < d->reach_count; i++)
         text_reach(out, e, &d->reaches[i], i ? "             " : first);
     if (!d->declared) {
@@ -160,7 +166,11 @@ static void json_delivery(FILE *out, const struct explanation *e, const struct e
     if (to->tag_count)
         fputc(']', out);
     print_json_member(out, ",", "body", d->delivery->body);
-    fprintf(out, ",\"body_bytes\":%zu,\"reaches\":[", d->delivery->body.len);
+    fprintf(out, ",\"body_bytes\":%zu", d->delivery->body.len);
+    if (d->refused)
+        fprintf(out, ",\"refused\":\"the body is above max_size, %lld bytes\"",
+                (long long)d->max_size_bytes);
+    fputs(",\"reaches\":[", out);
     for (size_t i = 0; i < d->reach_count; i++) {
         fputs(i ? "," : "", out);
         json_reach(out, e, &d->reaches[i]);

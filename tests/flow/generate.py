@@ -139,13 +139,15 @@ class Generator:
             {"name": "routed", "filter": "route", "max_size": "1MiB", "subscriptions": [
                 subscription("all", "s-all", keys=["#"]), subscription("hot", "s-hot", keys=keys[0]),
                 subscription("deep", "S-DEEP", keys=keys[1])]},
-            {"name": "deaf", "filter": "route", "max_size": "1MiB", "subscriptions": [
+            {"name": "deaf", "filter": "route", "max_size": "1KiB", "subscriptions": [
                 subscription("few", "s-deep", keys=keys[2])]},
             {"name": "tagged", "filter": "tag", "max_size": "1MiB", "subscriptions": [
                 subscription("all", "s-all"), subscription("some", "s-tag", tags=tags[0])]},
             {"name": "lonely", "filter": "tag", "max_size": "1MiB", "subscriptions": [
                 subscription("few", "s-none", tags=tags[1])]}]
-        return {"queues": [{"name": name, "visibility": "10m"} for name in QUEUES],
+        return {"queues": [{"name": name, "visibility": "10m",
+                            "max_size": "1KiB" if name in ("log", "q1") else "1MiB"}
+                           for name in QUEUES],
                 "topics": topics}
 
     # Messages.
@@ -176,6 +178,8 @@ class Generator:
         return json.dumps(members, ensure_ascii=self.some(0.5)).encode()
 
     def payload(self, number):
+        if self.some(0.05):
+            return b"%d long" % number + b"x" * self.one([900, 1017, 1100, 4000])
         if self.some(0.6):
             return self.json_payload(number)
         return self.one([b"%d plain", "%d Wärme\n".encode(), b"@%d", b"\xff%d", b"\0%d", b"[%d]",

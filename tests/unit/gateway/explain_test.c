@@ -210,6 +210,45 @@ static void names_of_queues_and_topics_are_found_whatever_their_case(void **stat
     config_free(config);
 }
 
+static void a_body_above_the_declared_max_size_reaches_nobody(void **state)
+{
+    (void)state;
+    struct config *config = load(
+        "forward = ( { name = \"one\"; from = \"a\"; to = ( { queue = \"Q\"; }, { topic = \"t\"; "
+        "}, "
+        "{ queue = \"wide\"; } ); body = \"base64\"; } );\n"
+        "resources = { queues = ( { name = \"q\"; max_size = \"1KiB\"; }, { name = \"wide\"; } ); "
+        "topics = ( { name = \"t\"; max_size = \"1KiB\"; subscriptions = ( { name = \"s\"; queue = "
+        "\"q\"; } ); } ); };\n");
+    static char payload[800];
+    memset(payload, 'x', sizeof payload - 1);
+    static const struct {
+        size_t bytes; /* of the payload; four of the body for three of them */
+        bool refused;
+    } rows[] = {{768, false}, {769, true}};
+    for (size_t i = 0; i < 2; i++) {
+        struct mqtt_message m = message("a", "");
+        m.payload = span_make(payload, rows[i].bytes);
+        struct explanation *e = explanation_new(config, &m, NULL);
+        assert_int_equal(e->matches[0].delivery_count, 3);
+        for (size_t k = 0; k < 3; k++) {
+            const struct explain_delivery *d = &e->matches[0].deliveries[k];
+            assert_int_equal(d->refused, rows[i].refused && k < 2);
+            assert_int_equal(d->reach_count, d->refused ? 0 : 1);
+        }
+        char *text = printed(explain_print_text, e), *json = printed(explain_print_json, e);
+        assert_int_equal(strstr(text, "refused  (the topic takes at most 1024 bytes") != NULL,
+                         rows[i].refused);
+        assert_int_equal(strstr(json, ",\"refused\":\"the body is above max_size, 1024 bytes\"") !=
+                             NULL,
+                         rows[i].refused);
+        free(text);
+        free(json);
+        explanation_free(e);
+    }
+    config_free(config);
+}
+
 static void a_message_that_came_through_this_gateway_is_dropped(void **state)
 {
     (void)state;
@@ -378,6 +417,7 @@ int main(void)
         cmocka_unit_test(without_resources_a_topic_reaches_nobody_known),
         cmocka_unit_test(a_rule_that_does_not_match_is_skipped_with_its_reason),
         cmocka_unit_test(names_of_queues_and_topics_are_found_whatever_their_case),
+        cmocka_unit_test(a_body_above_the_declared_max_size_reaches_nobody),
         cmocka_unit_test(a_message_that_came_through_this_gateway_is_dropped),
         cmocka_unit_test(a_message_that_cannot_be_mapped_is_an_error_of_its_match),
         cmocka_unit_test(a_reverse_rule_takes_its_queue_or_its_push_path),
