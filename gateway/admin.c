@@ -204,6 +204,10 @@ static bool wants_body(void *ctx, const struct http_request *request)
 static bool let_in(struct admin *admin, const struct route *route, struct http_request *request)
 {
     struct guard_request who = admin_who(request);
+    /* A link on another page may lead to ours, which then shows itself and does nothing else. */
+    if (route && route->handler == admin_page &&
+        span_eq_str(http_header(request, "Sec-Fetch-Mode"), "navigate"))
+        who.fetch_site = (struct span){NULL, 0};
     switch (guard_judge(admin->guard, &who, route && (route->how & OPEN))) {
     case GUARD_PASS:
         return true;

@@ -88,7 +88,8 @@ class Events(unittest.TestCase):
         texts = dict(sources("gateway"))
         counted = set(re.findall(r"\[(COUNTER_\w+)\] =", texts["gateway/counters.c"]))
         shown = set(re.findall(r"\{(COUNTER_\w+),", texts["gateway/metrics.c"]))
-        self.assertEqual(counted - shown, {"COUNTER_DEAD", "COUNTER_COUNT"})  # dead: by rule and reason
+        # Dead letters are shown by rule and reason.
+        self.assertEqual(counted - shown, {"COUNTER_DEAD", "COUNTER_COUNT"})
 
     def test_alerts_are_about_metrics_that_there_are(self):
         described = set(first_cells(self.metrics))
