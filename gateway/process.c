@@ -2,13 +2,15 @@
 #include "gateway/process.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PROC_MAX_BYTES = 64 << 10 };
+enum { PROC_MAX_BYTES = 4096 };
 
 /* Reads a small file of /proc; empty when it cannot. */
 static void read_file(const char *path, struct buf *out)
@@ -32,19 +34,14 @@ static uint64_t word(struct span line, int nth)
     return value;
 }
 
-/* The seconds between the machine's start and the process's, as Unix time. */
-static double start_time(uint64_t ticks_since_boot, double ticks_a_second)
+/* A moment after the start of the machine as Unix time, to the second, so that it stays the same.
+ */
+static double unix_time(double since_boot_s)
 {
-    struct buf stat = BUF_INIT(PROC_MAX_BYTES);
-    read_file("/proc/stat", &stat);
-    const char *boot = strstr(buf_str(&stat), "\nbtime ");
-    uint64_t boot_s = 0;
-    if (boot) {
-        struct span rest = span_of(boot + strlen("\nbtime "));
-        (void)span_to_u64(span_slice(rest, 0, span_find(rest, '\n')), UINT64_MAX, &boot_s);
-    }
-    buf_fini(&stat);
-    return boot_s ? (double)boot_s + (double)ticks_since_boot / ticks_a_second : 0;
+    struct timespec boot;
+    CHECK(clock_gettime(CLOCK_BOOTTIME, &boot) == 0);
+    double now_since_boot_s = (double)boot.tv_sec + (double)boot.tv_nsec / 1e9;
+    return round((double)clock_unix_ms() / 1000 - (now_since_boot_s - since_boot_s));
 }
 
 static void read_stat(struct process_figures *out)
@@ -58,7 +55,7 @@ static void read_stat(struct process_figures *out)
         double ticks = (double)sysconf(_SC_CLK_TCK);
         out->cpu_s = (double)(word(words, 11) + word(words, 12)) / ticks;
         out->threads = word(words, 17);
-        out->start_s = start_time(word(words, 19), ticks);
+        out->start_s = unix_time((double)word(words, 19) / ticks);
         out->virtual_bytes = word(words, 20);
         out->rss_bytes = word(words, 21) * (uint64_t)sysconf(_SC_PAGESIZE);
     }
