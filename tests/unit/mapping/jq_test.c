@@ -153,11 +153,12 @@ static void a_program_that_the_compiler_cannot_bear_is_refused_and_harms_nobody(
     static const struct {
         const char *piece;
         size_t times;
-        const char *end, *says;
+        const char *end;
     } rows[] = {
-        {"label $x | ", 2000, "1", "cannot be compiled: jq "}, /* some 15 seconds */
-        {"(", 30000, ".", "jq: error"},
-        {"1//", 3000, "1", "jq: error"},
+        {"label $x | ", 2000,
+         "1"}, /* seconds: its time or its memory runs out, or it ends in an error */
+        {"(", 30000, "."},
+        {"1//", 3000, "1"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf text = BUF_INIT(JQ_MAX_PROGRAM_BYTES);
@@ -166,7 +167,7 @@ static void a_program_that_the_compiler_cannot_bear_is_refused_and_harms_nobody(
             buf_add_str(&text, rows[i].piece);
         buf_add_str(&text, rows[i].end);
         assert_null(jq_program_new(buf_span(&text), &err));
-        if (!strstr(err.text, rows[i].says))
+        if (!strstr(err.text, "jq: error"))
             fail_msg("row %zu: %s", i, err.text);
         buf_fini(&text);
     }
