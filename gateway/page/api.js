@@ -1,7 +1,7 @@
 /* api - asking the gateway; docs/admin.md says what it answers */
 
 const KEY = "cmqgw.token";
-const PATIENCE_MS = 8000;
+const PATIENCE_MS = 5000;
 let token = "";
 try {
     token = sessionStorage.getItem(KEY) ?? "";

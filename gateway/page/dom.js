@@ -91,6 +91,32 @@ export function announce(text) {
     }
 }
 
+/* Two buttons to turn pages with, and where one is. turn(on): to the next, else to the previous. */
+export class Pager {
+    constructor(id, turn) {
+        const button = (text, on) => el("button", {type: "button", on: {click: () => turn(on)}}, text);
+        this.earlier = button("Previous", false);
+        this.later = button("Next", true);
+        this.where = el("span");
+        this.node = $(id);
+        this.node.append(this.earlier, this.where, this.later);
+    }
+
+    /* Without another page there is only the text, if any. */
+    show(text, earlier, later) {
+        const focused = document.activeElement;
+        this.earlier.disabled = !earlier;
+        this.later.disabled = !later;
+        this.earlier.hidden = this.later.hidden = !earlier && !later;
+        if (focused === this.earlier && !earlier)
+            this.later.focus();
+        if (focused === this.later && !later)
+            this.earlier.focus();
+        setText(this.where, text || "");
+        this.node.hidden = !text;
+    }
+}
+
 /* Asks before something that cannot be undone; a promise of true or false. */
 export function confirmed(title, text, yes, danger) {
     const dialog = $("confirm");

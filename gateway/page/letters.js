@@ -1,7 +1,7 @@
 /* letters - dead letters: listed a page at a time, shown, tried again, dropped */
 
 import {ask} from "./api.js";
-import {$, announce, bytes, clock, confirmed, count, cut, el, fill, setText, several,
+import {$, Pager, announce, bytes, clock, confirmed, count, cut, el, fill, setText, several,
         sync} from "./dom.js";
 
 const PAGE = 20;
@@ -54,11 +54,7 @@ export class Letters {
         });
         $("letters-replay").addEventListener("click", () => this.all("replay"));
         $("letters-drop").addEventListener("click", () => this.all("drop"));
-        this.earlier = el("button", {type: "button", on: {click: () => this.turn(false)}},
-                          "Previous");
-        this.later = el("button", {type: "button", on: {click: () => this.turn(true)}}, "Next");
-        this.where = el("span", {});
-        $("letters-pager").append(this.earlier, this.where, this.later);
+        this.pager = new Pager("letters-pager", (on) => this.turn(on));
     }
 
     /* As many there are now, says the status. */
@@ -114,13 +110,9 @@ export class Letters {
              (letter) => this.make(letter), (node, letter) => this.update(node, letter));
         $("letters-table").hidden = this.list.length === 0;
         setText($("letters-count"), this.total ? `${count(this.total)} in all` : "");
-        const pages = this.starts.length > 1 || this.next !== null;
-        setText(this.where, this.list.length ? `page ${this.starts.length}`
-            : this.rule ? "this rule has none" : "there are none");
-        this.earlier.disabled = this.starts.length === 1;
-        this.later.disabled = this.next === null;
-        this.earlier.hidden = this.later.hidden = !pages;
-        $("letters-pager").hidden = !pages && this.list.length > 0;
+        const earlier = this.starts.length > 1, later = this.next !== null;
+        this.pager.show(this.list.length === 0 ? (this.rule ? "this rule has none" : "there are none")
+            : (earlier || later) && `page ${this.starts.length}`, earlier, later);
         for (const [id, yes] of [["letters-replay", "Replay"], ["letters-drop", "Drop"]]) {
             setText($(id), this.rule ? `${yes} all of ${this.rule}` : `${yes} all`);
             $(id).hidden = this.list.length === 0;
@@ -227,5 +219,7 @@ export class Letters {
             this.say("bad", `${several(total, "letter")} ${done}, then: ${error.message}`);
         }
         await this.load().catch(() => {});
+        if (document.activeElement === document.body) /* the row with the button is gone */
+            $("letters").focus({preventScroll: true});
     }
 }

@@ -210,6 +210,6 @@ async function poll(always) {
 setInterval(showSilence, 1000);
 document.addEventListener("visibilitychange", () => {
     if (!document.hidden && $("login").hidden)
-        poll();
+        poll(true);
 });
 poll(true);

@@ -1,7 +1,7 @@
 /* rules - each rule with its figures and its last error: /api/v1/rules */
 
 import {ask} from "./api.js";
-import {$, clock, count, el, fill, secondsBetween, setText, several, sync} from "./dom.js";
+import {$, Pager, clock, count, el, fill, secondsBetween, setText, several, sync} from "./dom.js";
 
 const PAGE = 50;
 const RECENT_S = 600; /* an error of the last ten minutes is trouble now */
@@ -39,21 +39,16 @@ export class Rules {
         };
         $("rules-filter").addEventListener("input", back);
         $("rules-troubled").addEventListener("change", back);
-        this.earlier = el("button", {type: "button", on: {click: () => this.turn(-1)}}, "Previous");
-        this.later = el("button", {type: "button", on: {click: () => this.turn(1)}}, "Next");
-        this.where = el("span", {});
-        $("rules-pager").append(this.earlier, this.where, this.later);
-    }
-
-    turn(by) {
-        this.page += by;
-        this.draw();
+        this.pager = new Pager("rules-pager", (on) => {
+            this.page += on ? 1 : -1;
+            this.draw();
+        });
     }
 
     /* Asks when it is time; now is the gateway's. */
     async poll(now, always) {
-        if (!always && Date.now() < this.next)
-            return;
+        if (this.next === Infinity || (!always && Date.now() < this.next))
+            return; /* it is being asked; it is too early */
         this.next = Infinity;
         try {
             this.rules = (await ask("api/v1/rules")).rules;
@@ -79,14 +74,10 @@ export class Rules {
         setText($("rules-count"), several(this.rules.length, "rule") +
             (troubled ? `, ${count(troubled)} with errors in the last 10 minutes` : "") +
             (this.rules.length > 1000 ? `, as of ${clock(this.now, this.now)}` : ""));
-        setText(this.where, list.length === 0 ? (this.rules.length ? "no rule is like that"
-                                                                   : "there are no rules")
-            : `${count(from + 1)} to ${count(Math.min(from + PAGE, list.length))} of ` +
-              count(list.length));
-        this.earlier.disabled = this.page === 0;
-        this.later.disabled = this.page >= pages - 1;
-        this.earlier.hidden = this.later.hidden = pages === 1;
-        $("rules-pager").hidden = pages === 1 && list.length > 0;
+        this.pager.show(list.length === 0
+            ? (this.rules.length ? "no rule is like that" : "there are no rules")
+            : pages > 1 && `${count(from + 1)} to ${count(Math.min(from + PAGE, list.length))} of ` +
+                           count(list.length), this.page > 0, this.page < pages - 1);
     }
 
     make(rule) {

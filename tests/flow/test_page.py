@@ -1,6 +1,7 @@
 """The operator's page in a real browser: what it shows, what it does, and what it must not do."""
 
 import re
+import signal
 import unittest
 import urllib.request
 
@@ -150,6 +151,10 @@ class PageTest(harness.FlowTest):
         self.gateway.start()
         self.wait("#verdict-title", "^Ready$")
         self.assertEqual(self.browser.run("return document.body.className"), "")
+        self.gateway.signal(signal.SIGSTOP)
+        self.browser.wait_text("#verdict", "(?s)No answer.*it takes too long")
+        self.gateway.signal(signal.SIGCONT)
+        self.wait("#verdict-title", "^Ready$")
 
     # ---- what it does ----
 
@@ -165,6 +170,7 @@ class PageTest(harness.FlowTest):
         self.browser.click("#letters-pager button:last-child")
         self.wait("#letters-pager", "page 2")
         self.assertEqual(self.count(".letter"), 5)
+        self.assertEqual(self.focus(), "Previous")  # there is no next page
         self.browser.type("#letters-rule", "raw")
         harness.wait_until("one letter is listed", lambda: self.count(".letter") == 1)
         self.assertIn("raw_not_utf8", self.browser.text(".letter"))
@@ -311,6 +317,9 @@ class PageTest(harness.FlowTest):
         self.wait("#confirm", "Drop dead letter")
         self.browser.keys("escape")
         self.assertEqual(self.focus(), "Drop")
+        self.browser.keys("enter", "tab", "enter")
+        self.wait("#letters-said", "1 letter dropped")
+        harness.wait_until("the focus stays near", lambda: self.focus() == "letters")
         self.tab_to("explain-name")
         self.browser.keys("ok/d/x", "tab", "21", "shift+tab", "enter")
         self.wait("#explained", "queue q")
