@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <math.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,14 +33,14 @@ static uint64_t word(struct span line, int nth)
     return value;
 }
 
-/* A moment after the start of the machine as Unix time, to the second, so that it stays the same.
- */
+/* Of a moment since the machine started; to the second, so that it stays the same. */
 static double unix_time(double since_boot_s)
 {
     struct timespec boot;
     CHECK(clock_gettime(CLOCK_BOOTTIME, &boot) == 0);
     double now_since_boot_s = (double)boot.tv_sec + (double)boot.tv_nsec / 1e9;
-    return round((double)clock_unix_ms() / 1000 - (now_since_boot_s - since_boot_s));
+    double unix_s = (double)clock_unix_ms() / 1000 - (now_since_boot_s - since_boot_s);
+    return (double)(int64_t)(unix_s + 0.5);
 }
 
 static void read_stat(struct process_figures *out)
