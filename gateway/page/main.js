@@ -138,17 +138,16 @@ function show(status) {
     const back = silentSince !== 0;
     silentSince = 0;
     last = {status, at: Date.now()};
-    $("plain").hidden = $("login").hidden = true;
-    const hadFocus = document.activeElement === document.body;
-    const appeared = $("app").hidden;
-    $("app").hidden = $("nav").hidden = $("actions").hidden = false;
-    $("logout").hidden = !hasToken();
     document.body.classList.remove("stale");
     if (back)
         announce("The gateway answers again");
     overview.show(status);
     showReload(status.reload.last, status.gateway.now);
-    if (appeared && hadFocus && location.hash.length > 1)
+    const appears = $("app").hidden;
+    $("plain").hidden = $("login").hidden = true; /* not before the rest can be seen */
+    $("app").hidden = $("nav").hidden = $("actions").hidden = false;
+    $("logout").hidden = !hasToken();
+    if (appears && location.hash.length > 1)
         $(location.hash.slice(1))?.scrollIntoView();
     const id = status.gateway.id;
     document.title = status.ready ? `${id} – ready – cmqgw` : `▲ ${id} – not ready – cmqgw`;
