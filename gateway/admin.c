@@ -11,8 +11,8 @@ enum {
     ADMIN_MAX_CONNECTIONS = 64,
     ADMIN_TIMEOUT_MS = 10000,
     ADMIN_MAX_WAITING = 16,
-    ADMIN_SILENT_MS = 5000, /* a thread that has not taken its turn for so long is stuck */
-    ADMIN_FEW_RULES = 1000, /* so many have their metrics from the start */
+    ADMIN_SILENT_MS = 30000, /* a thread that has not taken its turn for so long is stuck */
+    ADMIN_FEW_RULES = 1000,  /* so many have their metrics from the start */
 };
 
 static const char strict_policy[] = "default-src 'none'; frame-ancestors 'none'";

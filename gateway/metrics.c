@@ -190,9 +190,9 @@ static void write_process(const struct status_view *view, struct buf *out)
              PROM_LABELS({"version", SPAN_LIT(CMQGW_VERSION)},
                          {"gateway", span_of(view->config->gateway.id)}),
              1);
-    metrics_gauge(out, "cmqgw_pump_silent_seconds",
-                  "Since the thread that does the work with CMQ last took its turn.",
-                  (double)sampler_silent_ms(view->sampler) / 1000);
+    metrics_gauge(out, "cmqgw_silent_seconds",
+                  "How long one of the threads that do the work has not taken its turn.",
+                  (double)status_silent_ms(view) / 1000);
     prom_family(out, "process_cpu_seconds_total", PROM_COUNTER, "Processor time, user and system.");
     prom_double(out, "process_cpu_seconds_total", NULL, p.cpu_s);
     metrics_gauge(out, "process_resident_memory_bytes", "Memory in use.", (double)p.rss_bytes);

@@ -8,19 +8,19 @@
 #include <math.h>
 #include <unistd.h>
 
-const char *status_link_word(enum mqtt_link_state state)
+static const char *link_word(enum mqtt_link_state state)
 {
     static const char *const words[] = {"connecting", "connected", "away"};
     return words[state];
 }
 
-const char *status_cmq_word(enum health_cmq state)
+static const char *cmq_word(enum health_cmq state)
 {
     static const char *const words[] = {"untried", "ok", "failing", "held"};
     return words[state];
 }
 
-const char *status_spool_word(enum spool_state state)
+static const char *spool_word(enum spool_state state)
 {
     static const char *const words[] = {"accepting", "full", "failed"};
     return words[state];
@@ -79,7 +79,7 @@ static void emit_mqtt(struct emit *e, const struct status_view *view,
                       const struct health_shot *shot)
 {
     emit_object(e, "mqtt");
-    emit_text(e, "state", status_link_word(shot->mqtt.state));
+    emit_text(e, "state", link_word(shot->mqtt.state));
     emit_time(e, "since", shot->mqtt.since_ms);
     emit_text(e, "why", shot->mqtt.why);
     emit_u64(e, "connects", shot->mqtt.connects);
@@ -115,7 +115,7 @@ static void emit_trouble(struct emit *e, const struct health_trouble *trouble)
 static void emit_cmq(struct emit *e, const struct status_view *view, const struct health_shot *shot)
 {
     emit_object(e, "cmq");
-    emit_text(e, "state", status_cmq_word(shot->cmq.state));
+    emit_text(e, "state", cmq_word(shot->cmq.state));
     emit_time(e, "since", shot->cmq.since_ms);
     emit_text(e, "why", shot->cmq.why);
     emit_u64(e, "in_flight", lanes_in_flight(view->lanes));
@@ -146,7 +146,7 @@ static void emit_spool(struct emit *e, const struct status_view *view,
     struct spool_stat stat;
     spool_stat(view->spool, &stat);
     emit_object(e, "spool");
-    emit_text(e, "state", status_spool_word(shot->spool.state));
+    emit_text(e, "state", spool_word(shot->spool.state));
     emit_time(e, "since", shot->spool.since_ms);
     emit_text(e, "why", shot->spool.why);
     emit_u64(e, "deliveries", stat.deliveries);

@@ -34,9 +34,4 @@ void status_rules_json(const struct status_view *view, struct buf *out);
  */
 int64_t status_silent_ms(const struct status_view *view);
 
-/* The words for states, as in the JSON and the metrics. */
-const char *status_link_word(enum mqtt_link_state state);
-const char *status_cmq_word(enum health_cmq state);
-const char *status_spool_word(enum spool_state state);
-
 #endif
