@@ -325,6 +325,17 @@ class Explain(AdminTest):
         answer = self.api("explain?topic=raw/1&payload=%ff")
         self.assertIn("raw_not_utf8", answer["errors"][0]["reason"])
 
+    def test_an_answer_has_its_bound(self):
+        targets = [{"queue": f"q{n}"} for n in range(10)]
+        self.start_all([{"name": "fan", "from": "fan", "to": targets}])
+        question = {"topic": "fan", "payload": "x" * 900000}
+        answer = self.ask("/api/v1/explain", method="POST", body=question)
+        self.assertEqual(answer.status, 413)
+        self.assertIn("too large", answer.json["error"])
+        question["payload"] = "x" * 400000
+        self.assertEqual(len(self.api("explain", method="POST", body=question)["matches"][0]
+                             ["deliveries"]), 10)
+
     def test_questions_that_are_none_are_refused(self):
         self.start_all(RULES[:1])
         for body in (b"", b"[]", b"{", b'{"topic":\0"t"}', {"topic": "a/#"},
