@@ -52,7 +52,7 @@ class Conformance(unittest.TestCase):
         unknown = text_of("docs/cmqlocal-conformance.md").split("## What is not known")[1]
         switches = set(re.findall(r"`--([a-z-]+)", unknown))
         self.assertGreater(len(switches), 8)
-        options = set(re.findall(r'\{"([a-z-]+)", required_argument', text_of("local", "main.c")))
+        options = set(re.findall(r'\{"([a-z-]+)", required_argument', text_of("local", "options.c")))
         self.assertEqual(switches - options, set())
 
 
