@@ -92,7 +92,7 @@ void faults_sort(struct faults *faults, char *const *known, size_t known_count)
 static const char *level_name(enum fault_level level)
 {
     static const char *const names[] = {
-        [FAULT_ERROR] = "error", [FAULT_WARNING] = "warning", [FAULT_HINT] = "hint"};
+        [FAULT_ERROR] = "error", [FAULT_WARNING] = "warning", [FAULT_HINT] = "warning"};
     return names[level];
 }
 

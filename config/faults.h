@@ -13,7 +13,7 @@
 enum fault_level {
     FAULT_ERROR,
     FAULT_WARNING,
-    FAULT_HINT, /* what depends on the messages; only for who asks for it */
+    FAULT_HINT, /* a warning of what some messages may bring about; only for who asks for it */
 };
 
 struct fault {

@@ -23,15 +23,15 @@ int cmd_check(struct command_line *line)
     static const struct option options[] = {COMMAND_OPTIONS,
                                             {"print", no_argument, NULL, 'p'},
                                             {"strict", no_argument, NULL, 's'},
-                                            {"hints", no_argument, NULL, 'i'},
+                                            {"no-hints", no_argument, NULL, 'i'},
                                             {0}};
-    bool print = false, strict = false, hints = false;
+    bool print = false, strict = false, hints = true;
     for (int c; (c = command_getopt(line, options)) != -1;) {
         if (c == COMMAND_STOP)
             return line->status;
         print = print || c == 'p';
         strict = strict || c == 's';
-        hints = hints || c == 'i';
+        hints = hints && c != 'i';
     }
     if (!command_words(line, 0, 0))
         return COMMAND_USAGE;

@@ -17,7 +17,7 @@ static const struct command commands[] = {
     },
     {
         .name = "check",
-        .usage = "[--print] [--strict] [--hints]",
+        .usage = "[--print] [--strict] [--no-hints]",
         .summary = "validate the configuration; connects to nothing",
         .help =
             "Reads the main file and every rule file and prints all that is wrong with them, a\n"
@@ -26,13 +26,13 @@ static const struct command commands[] = {
             "A secret or other reference (@env:NAME, @file:PATH) that cannot be resolved here is\n"
             "a warning, so that a configuration can be checked where its secrets are not.\n"
             "\n"
-            "  --strict  what cannot be resolved is an error, as it is for run and reload\n"
-            "  --hints   say as well what may go wrong with some messages: values that a message\n"
-            "            may not have, routes and tags that may get too long\n"
-            "  --print   when there is no error, print every option with its value and where it\n"
-            "            came from; secrets are masked, warnings go to stderr\n"
-            "  --json    an array of {file, line, level, text}; with --print, when there is no\n"
-            "            error, of {option, value, source}\n"
+            "  --strict    what cannot be resolved is an error, as it is for run and reload\n"
+            "  --no-hints  no warnings of what depends on the messages: values that one may not\n"
+            "              have, routes and tags that may get too long\n"
+            "  --print     when there is no error, print every option with its value and where\n"
+            "              it came from; secrets are masked, warnings go to stderr\n"
+            "  --json      an array of {file, line, level, text}; with --print, when there is no\n"
+            "              error, of {option, value, source}\n"
             "\n"
             "Exit: 0 no error (warnings are none); 1 errors.\n",
         .run = cmd_check,

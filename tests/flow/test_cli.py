@@ -150,9 +150,9 @@ class Match(CliTest):
 class Check(CliTest):
     def test_a_good_configuration_is_one_line(self):
         self.configure()
-        self.assertEqual(self.cmqgw("check"), f"{self.config}: ok: 2 forward rules, "
+        self.assertEqual(self.cmqgw("check", "--no-hints"), f"{self.config}: ok: 2 forward rules, "
                                               "1 reverse rule, 3 queues, 2 topics\n")
-        self.assertEqual(self.json("check"), [])
+        self.assertEqual(self.json("check", "--no-hints"), [])
 
     def test_every_fault_is_told_with_its_line(self):
         self.configure(text="\nmqtt_ = 1;\nlog = { level = \"loud\"; };\n")
@@ -172,9 +172,9 @@ class Check(CliTest):
     def test_a_warning_is_told_and_is_no_error(self):
         self.configure(cmq={"endpoint": "http://127.0.0.1:1", "secret_id": "@env:CMQ_SECRET_ID",
                             "secret_key": "written-here"})
-        self.cmqgw("check")
+        self.cmqgw("check", "--no-hints")
         self.assertRegex(self.out, r"\A[^\n]*:\d+: warning: [^\n]*\n[^\n]*: ok: 2 forward rules,")
-        self.assertEqual([fault["level"] for fault in self.json("check")], ["warning"])
+        self.assertEqual([fault["level"] for fault in self.json("check", "--no-hints")], ["warning"])
         self.cmqgw("check", "--print")
         self.assertIn(": warning: ", self.err)
         self.assertNotIn(": warning: ", self.out)
@@ -185,7 +185,7 @@ class Check(CliTest):
     def test_secrets_are_needed_to_run_and_not_to_check(self):
         self.configure(cmq={"endpoint": "http://127.0.0.1:1", "secret_id": "@env:CMQ_SECRET_ID",
                             "secret_key": "@file:/no/such/secret"})
-        self.cmqgw("check")
+        self.cmqgw("check", "--no-hints")
         self.assertRegex(self.out, r"\A[^\n]*:\d+: warning: cmq\.secret_key cannot be resolved here: "
                                    r"cannot read /no/such/secret: [^\n]*\n[^\n]*: ok: 2 forward")
         self.cmqgw("test")
@@ -196,11 +196,13 @@ class Check(CliTest):
         self.assertIn(": error: cmq.secret_key cannot be resolved: ", self.err)
         self.cmqgw("cmq", "receive", "pager", expect=1)
 
-    def test_hints_are_told_when_asked_for(self):
+    def test_what_depends_on_messages_is_a_warning_that_can_be_left_out(self):
         self.configure()
-        self.cmqgw("check", "--hints")
-        self.assertIn(": hint: the tag \"{json:/level|lower}\" may be longer than 16", self.out)
-        self.assertEqual({fault["level"] for fault in self.json("check", "--hints")}, {"hint"})
+        self.cmqgw("check")
+        self.assertIn(": warning: the tag \"{json:/level|lower}\" may be longer than 16", self.out)
+        self.assertIn(": warning: a message without {json:/level|lower}, in the tag", self.out)
+        self.assertEqual({fault["level"] for fault in self.json("check")}, {"warning"})
+        self.assertEqual(self.json("check", "--no-hints"), [])
 
     def test_every_option_is_printed_and_secrets_are_not(self):
         self.configure(cmq={"endpoint": "http://127.0.0.1:1", "secret_id": "AKIDvisible",
