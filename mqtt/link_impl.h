@@ -34,23 +34,23 @@ struct mqtt_link {
     pthread_cond_t changed;
     enum phase phase;
     bool stopping;
-    int64_t stop_by_ms;
     bool away; /* mqtt_link_leave, not yet mqtt_link_return */
     bool drop; /* the present connection must end */
-    struct err away_why;
     bool told_away;
     bool told_up;
     bool told_down; /* nothing to tell of the last connection */
-    struct session_facts facts;
-    struct err down_why;
+    bool told_settled;
     bool down_unreachable;
-    bool hopeless;                  /* publishes that can never go: to be told */
-    bool acks_wait;                 /* released acknowledgements found the socket busy */
+    bool hopeless;    /* publishes that can never go: to be told */
+    bool acks_wait;   /* released acknowledgements found the socket busy */
+    bool overlapping; /* a SUBSCRIBE went out, and not everything is answered since */
+    struct err away_why;
+    struct err down_why;
+    int64_t stop_by_ms;
+    struct session_facts facts;
     struct mqtt_link_options *next; /* to go on with; NULL: none */
     struct subs subs;
-    uint64_t set; /* the number of what is in subs */
-    bool told_settled;
-    bool overlapping;     /* a SUBSCRIBE went out, and not everything is answered since */
+    uint64_t set;         /* the number of what is in subs */
     int64_t drop_at_ms;   /* what is not wanted may go from then on, if not overlapping */
     unsigned asked;       /* requests under way on this connection */
     uint64_t asked_since; /* revisions above this are this connection's */
