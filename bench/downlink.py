@@ -32,15 +32,9 @@ class Run(harness.Stage):
         self.options = options
 
     def __enter__(self):
-        self.set_up()
+        super().__enter__()
         self.start_broker()
         return self
-
-    def __exit__(self, kind, *_):
-        self.end_all()
-        if kind:
-            self.print_logs("the run failed")
-        self.remove_folder()
 
     def bodies(self):
         filler = "x" * max(0, self.options.size - 50)

@@ -26,16 +26,6 @@ class Run(harness.Stage):
     def __init__(self, options):
         self.options = options
 
-    def __enter__(self):
-        self.set_up()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.end_all()
-        if kind:
-            self.print_logs("the run failed")
-        self.remove_folder()
-
     def pin(self, pid, core):
         if os.cpu_count() > 1:
             os.sched_setaffinity(pid, {core})

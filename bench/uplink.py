@@ -25,16 +25,6 @@ class Run(harness.Stage):
     def __init__(self, options):
         self.options = options
 
-    def __enter__(self):
-        self.set_up()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.end_all()
-        if kind:
-            self.print_logs("the run failed")
-        self.remove_folder()
-
     def load(self, **how):
         return self.publish_load(self.options.messages, "load/%", topics=4, window=1000,
                                  size=self.options.size, **how)

@@ -286,6 +286,16 @@ class Stage:
 
     secret_id, secret_key = SECRET_ID, SECRET_KEY
 
+    def __enter__(self):
+        self.set_up()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.end_all()
+        if kind:
+            self.print_logs("the run failed")
+        self.remove_folder()
+
     def set_up(self):
         self.folder = tempfile.mkdtemp(prefix="cmqgw-flow-")
         self.processes, self.closing = [], []

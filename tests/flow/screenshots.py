@@ -23,11 +23,21 @@ COMMANDS = [{"name": "commands", "from": {"queue": "downlink", "wait": "1s"},
              "to": "fleet/{json:/product}/{json:/device}/cmd", "payload": "jq:.payload"}]
 
 
+class NamedPlainly(harness.Gateway):
+    """A gateway whose configuration has a name without a folder: it stands on the page."""
+
+    def __init__(self, *words):
+        super().__init__(*words)
+        self.argv[-1] = "gateway.cfg"
+        os.chdir(os.path.dirname(self.path))
+
+
 class Pictures(harness.Stage):
     def __init__(self, folder):
         self.out = folder
 
     def take(self):
+        harness.Gateway = NamedPlainly
         self.start_broker()
         self.start_cmq(queues=QUEUES)
         self.start_gateway([rule for rule in RULES if rule["name"] != "firmware"], reverse=COMMANDS)

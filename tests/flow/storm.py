@@ -113,24 +113,20 @@ class StormStage(harness.Stage):
 
 
 def main():
-    seconds, reloads, messages = (float(word) for word in (sys.argv[1:] + ["60", "50", "5000"][len(sys.argv) - 1:]))
-    stage = StormStage()
-    stage.set_up()
-    try:
+    words = sys.argv[1:] + ["60", "50", "5000"][len(sys.argv) - 1:]
+    seconds, reloads, messages = (float(word) for word in words)
+    with StormStage() as stage:
         stage.begin()
         storm, memory = stage.go(seconds, reloads, int(messages))
         count = int(seconds * messages)
         lost, doubled, mixed = judge(take_all(stage.cmq), count)
         done, failed = storm.outcomes()
-        print(f"{count} messages in {seconds:.0f} s; {storm.count} signals; {done} reloads, {failed} refused files")
-        print(f"lost {len(lost)}, mapped by a mixture {len(mixed)}, doubled {doubled}")
-        print("memory MiB: " + " ".join(f"{value / 2**20:.1f}" for value in memory))
-        if lost or mixed:
-            print("for instance", lost[:10], mixed[:10])
-        return 1 if lost or mixed else 0
-    finally:
-        stage.end_all()
-        stage.remove_folder()
+    print(f"{count} messages in {seconds:.0f} s; {storm.count} signals; {done} reloads, {failed} refused files")
+    print(f"lost {len(lost)}, mapped by a mixture {len(mixed)}, doubled {doubled}")
+    print("memory MiB: " + " ".join(f"{value / 2**20:.1f}" for value in memory))
+    if lost or mixed:
+        print("for instance", lost[:10], mixed[:10])
+    return 1 if lost or mixed else 0
 
 
 if __name__ == "__main__":
