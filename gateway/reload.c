@@ -81,7 +81,7 @@ void reload_ask(struct reload_desk *desk, reload_done_fn done, void *ctx)
 
 struct summary {
     struct buf text;
-    size_t count;
+    size_t left_out; /* changes that found no room */
 };
 
 static void add_change(void *ctx, const struct config_change *change)
@@ -96,9 +96,8 @@ static void add_change(void *ctx, const struct config_change *change)
     if (summary->text.len + line.len + 2 <= RELOAD_SUMMARY_BYTES) {
         buf_add_str(&summary->text, summary->text.len > 0 ? "; " : "");
         buf_add(&summary->text, buf_span(&line));
-        summary->count++;
     } else {
-        summary->count += (size_t)1 << 32;
+        summary->left_out++;
     }
     buf_fini(&line);
 }
@@ -108,9 +107,8 @@ static void summarise(const struct config *from, const struct config *to, struct
     struct summary summary = {.text = BUF_INIT(RELOAD_SUMMARY_BYTES)};
     config_changes(from, to, add_change, &summary);
     buf_add(out, buf_span(&summary.text));
-    size_t left_out = summary.count >> 32;
-    if (left_out > 0)
-        buf_printf(out, "; and %zu more", left_out);
+    if (summary.left_out > 0)
+        buf_printf(out, "; and %zu more", summary.left_out);
     else if (summary.text.len == 0)
         buf_add_str(out, "nothing is different");
     buf_fini(&summary.text);

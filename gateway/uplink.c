@@ -219,12 +219,14 @@ static void admit_and_plan(struct gathering *g, const struct mqtt_message *messa
     struct uplink *uplink = g->uplink;
     bool any;
     pthread_mutex_lock(&uplink->rules_mutex);
-    if (admit(uplink, message, &any)) {
+    if (!admit(uplink, message, &any)) {
+        counters_add(uplink->counters, COUNTER_COPIES, 1);
+    } else if (any) {
         struct mqtt_message for_any = *message;
         for_any.subscription_id_count = 0;
-        plan(g, any ? &for_any : message);
+        plan(g, &for_any);
     } else {
-        counters_add(uplink->counters, COUNTER_COPIES, 1);
+        plan(g, message);
     }
     pthread_mutex_unlock(&uplink->rules_mutex);
 }
