@@ -5,10 +5,8 @@ Every rate is a median of several runs on one machine that the broker, the gatew
 server share. CPU is that of the publishing process alone, user and system.
 """
 
-import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import threading
@@ -17,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "flow"))
 
 import harness  # noqa: E402  pylint: disable=wrong-import-position
+import table  # noqa: E402  pylint: disable=wrong-import-position
 
 FROM = {"queue": "downlink", "pollers": 8}
 PLAIN = {"name": "commands", "from": FROM, "to": "fleet/{json:/device}/cmd"}
@@ -114,26 +113,15 @@ ROWS = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=50000)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--repeat", type=int, default=3)
-    options = parser.parse_args()
-    print(f"{options.messages} messages of {options.size} bytes at QoS 1 on {os.cpu_count()} cores, "
-          f"median of {options.repeat}\n", flush=True)
-    print("| publisher | messages a second | beside the peer | CPU a message | messages a request |")
-    print("|---|---|---|---|---|", flush=True)
-    peer = None
-    for name, measure in ROWS:
-        taken = []
-        for _ in range(options.repeat):
-            with Run(options) as run:
-                taken.append(measure(run))
-        seconds, cpu, requests = (statistics.median(column) for column in zip(*taken))
-        rate = options.messages / seconds
-        peer = peer or rate
-        print(f"| {name} | {rate:,.0f} | {rate / peer:.2f} | {cpu / options.messages * 1e6:.1f} us | "
-              f"{f'{options.messages / requests:.1f}' if requests else ''} |", flush=True)
+    options = table.options_of(__doc__, 50000)
+    peers = []
+
+    def peer_of(_, rate):
+        """The first row's rate."""
+        peers.append(rate)
+        return peers[0]
+
+    table.print_rows(options, "publisher", ROWS, Run, peer_of)
     print("\n| device to CMQ to device | p50 | p99 |\n|---|---|---|", flush=True)
     for sync in ("crash", "power"):
         for rate in (10, 200):

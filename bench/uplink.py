@@ -4,10 +4,8 @@ Every figure is a median of several runs on one machine that the publisher, the 
 and the local CMQ server share. CPU is that of the receiving process alone, user and system.
 """
 
-import argparse
 import os
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "flow"))
 
 import harness  # noqa: E402  pylint: disable=wrong-import-position
+import table  # noqa: E402  pylint: disable=wrong-import-position
 
 RULES = [{"name": "load", "from": "load/#", "to": {"queue": "store"}}]
 
@@ -109,28 +108,14 @@ ROWS = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=100000)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--repeat", type=int, default=3)
-    options = parser.parse_args()
-    print(f"{options.messages} messages of {options.size} bytes at QoS 1 on {os.cpu_count()} cores, "
-          f"median of {options.repeat}\n", flush=True)
-    print("| receiver | messages a second | beside the peer | CPU a message | messages a request |")
-    print("|---|---|---|---|---|", flush=True)
     peers = {}
-    for name, measure in ROWS:
-        taken = []
-        for _ in range(options.repeat):
-            with Run(options) as run:
-                taken.append(measure(run))
-        seconds, cpu, requests = (statistics.median(column) for column in zip(*taken))
-        rate = options.messages / seconds
+
+    def peer_of(name, rate):
+        """mosquitto_sub's rate of the same kind: a backlog or live."""
         kind = name.rpartition(", ")[2]
-        peer = peers.setdefault(kind, rate if name.startswith("mosq") else None)
-        print(f"| {name} | {rate:,.0f} | {f'{rate / peer:.2f}' if peer else ''} | "
-              f"{cpu / options.messages * 1e6:.1f} us | "
-              f"{f'{options.messages / requests:.1f}' if requests else ''} |", flush=True)
+        return peers.setdefault(kind, rate if name.startswith("mosq") else None)
+
+    table.print_rows(table.options_of(__doc__, 100000), "receiver", ROWS, Run, peer_of)
 
 
 if __name__ == "__main__":
